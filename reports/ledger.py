@@ -1,0 +1,377 @@
+"""The ledger of a run, read back: `DIR/evidence.jsonl`, one canonical JSON record per line.
+
+Each record names the SHA-256 of the line before it, so a changed, added or removed line shows.
+A run that was killed leaves a readable beginning, perhaps with a last line cut off.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from reports.printable import may_be_unsafe, one_line, printable_json
+
+Outcome = Literal["pass", "fail", "inconclusive", "not_claimed", "not_tested"]
+Severity = Literal[
+    "care_blocking", "data_integrity", "privacy_regulatory", "operational", "inconvenience"
+]
+Urgency = Literal["now", "same_day", "scheduled"]
+
+LEDGER_NAME = "evidence.jsonl"
+_FIRST = "0" * 64
+
+
+class LedgerError(Exception):
+    """The ledger cannot be read; the message says where and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    name: str
+    base_url: str
+    version: str | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    id: str
+    roles: tuple[str, ...]
+    tenant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    request: str
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first record: what was tested, how, and for whom."""
+
+    schema: int
+    wardproof: str
+    target: Target
+    profile: str
+    seed: int
+    suites: tuple[str, ...]
+    started: str
+    platform: dict[str, str] = field(default_factory=dict)
+    tenants: dict[str, Tenant] = field(default_factory=dict)
+    personas: tuple[Persona, ...] = ()
+    resources: dict[str, dict[str, Operation]] = field(default_factory=dict)
+    policy: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One planned check. Suite-wide cases have no persona, resource or operation."""
+
+    id: str
+    suite: str
+    property: str
+    sentence: str
+    persona: str | None = None
+    roles: tuple[str, ...] = ()
+    tenant: str | None = None
+    resource: str | None = None
+    operation: str | None = None
+    relation: str | None = None
+    expected: str | None = None
+    variant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    method: str
+    url: str
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    id: str
+    request: Request
+    persona: str | None = None
+    role_in_case: str = "attempt"
+    response: Response | None = None
+    error: str | None = None
+    started: str | None = None
+    milliseconds: float | None = None
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A failed promise, in a product owner's words, with what proves and repeats it.
+
+    `defect` groups the findings that one mend would cure. `marks` are the parts of a response
+    that prove the finding, if the engine named them.
+    """
+
+    id: str
+    rule: str
+    suite: str
+    case: str
+    severity: Severity
+    urgency: Urgency
+    title: str
+    message: str
+    noise: str = ""
+    persona: str | None = None
+    role: str | None = None
+    resource: str | None = None
+    operation: str | None = None
+    relation: str | None = None
+    expected: str = ""
+    observed: str = ""
+    reproduction: str = ""
+    exchanges: tuple[str, ...] = ()
+    defect: str = ""
+    cwe: tuple[int, ...] = ()
+    owasp: str | None = None
+    marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    persona: str | None = None
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    case: str
+    outcome: Outcome
+    kind: str
+    reason: str = ""
+    seconds: float = 0.0
+    control: Control | None = None
+    exchanges: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOver:
+    """Something that the run created in the target and could not remove."""
+
+    resource: str
+    id: str
+    reason: str
+    tenant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    cases: tuple[Case, ...]
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    finished: str
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A whole run as its ledger tells it. All text in it is printable.
+
+    `verdicts` maps case ids to verdicts; `missing(case)` cases have none. `cut` means that the
+    last line was incomplete, `broken_at` is the `seq` of the first record that does not
+    follow from the one before it, `head` the SHA-256 of the last whole line.
+    `unplanned` are verdicts without a planned case, `repeated` cases with more than one verdict.
+    """
+
+    header: Header
+    cases: tuple[Case, ...]
+    verdicts: Mapping[str, Verdict]
+    exchanges: Mapping[str, Exchange]
+    left_overs: tuple[LeftOver, ...]
+    end: End | None
+    cut: bool
+    broken_at: int | None
+    records: int
+    head: str
+    plan_digests: tuple[str, ...] = ()
+    unplanned: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
+
+    def verdict(self, case: Case) -> Verdict:
+        """The verdict on `case`; one that says "not tested" if the run ended before it."""
+        return self.verdicts.get(case.id) or Verdict(
+            case=case.id,
+            outcome="not_tested",
+            kind="no-verdict",
+            reason="The run ended before this case had a verdict.",
+        )
+
+    def judged(self) -> Iterator[tuple[Case, Verdict]]:
+        """Every planned case with its verdict, in the order of the plan."""
+        return ((case, self.verdict(case)) for case in self.cases)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, in the order of the plan, then those of unplanned cases."""
+        order = [case.id for case in self.cases] + list(self.unplanned)
+        return tuple(
+            finding
+            for case in order
+            if case in self.verdicts
+            for finding in self.verdicts[case].findings
+        )
+
+
+_ADAPTERS: dict[str, TypeAdapter[Any]] = {
+    "run": TypeAdapter(Header),
+    "plan": TypeAdapter(Plan),
+    "verdict": TypeAdapter(Verdict),
+    "exchange": TypeAdapter(Exchange),
+    "left_over": TypeAdapter(LeftOver),
+    "end": TypeAdapter(End),
+}
+
+
+def read(folder: Path) -> Run:
+    """The run whose ledger lies in `folder`.
+
+    A last line without its line end that is no JSON counts as cut, not as an error. Record types
+    that this version does not know are skipped. Raises LedgerError, naming file and line, if there
+    is no ledger, a line is garbage, or the first record is not a `run` record of schema 1.
+    """
+    path = folder / LEDGER_NAME
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise LedgerError(
+            f"{path}: cannot be read ({error.strerror}); give the folder that a run wrote "
+            "with --out"
+        ) from None
+    last_is_whole = lines[-1] == b""
+    if last_is_whole:
+        lines.pop()
+
+    header: Header | None = None
+    cases: dict[str, Case] = {}
+    digests: list[str] = []
+    verdicts: dict[str, Verdict] = {}
+    times_judged: Counter[str] = Counter()
+    exchanges: dict[str, Exchange] = {}
+    left_overs: list[LeftOver] = []
+    end: End | None = None
+    broken_at: int | None = None
+    cut = False
+    expected_prev = _FIRST
+    records = 0
+
+    for number, line in enumerate(lines, start=1):
+        is_last = number == len(lines)
+        record = _record(path, number, line, may_be_cut=is_last and not last_is_whole)
+        if record is None:
+            cut = True
+            break
+        if broken_at is None and (record.get("seq"), record.get("prev")) != (
+            records,
+            expected_prev,
+        ):
+            broken_at = records
+        expected_prev = hashlib.sha256(line).hexdigest()
+        records += 1
+        match entry := _entry(path, number, record):
+            case Header():
+                if header is not None:
+                    raise LedgerError(
+                        f"{path}:{number}: a second `run` record; one run, one ledger"
+                    )
+                header = entry
+            case _ if header is None:
+                raise LedgerError(f"{path}:{number}: the first record must be a `run` record")
+            case Plan():
+                cases |= {case.id: case for case in entry.cases}
+                digests += [entry.digest] if entry.digest else []
+            case Verdict():
+                times_judged[entry.case] += 1
+                verdicts[entry.case] = _graver(verdicts.get(entry.case), entry)
+            case Exchange():
+                exchanges[entry.id] = entry
+            case LeftOver():
+                left_overs.append(entry)
+            case End():
+                end = entry
+    if header is None:
+        raise LedgerError(
+            f"{path}: holds no whole `run` record; the run ended before it began, so run it again"
+        )
+    return Run(
+        header=header,
+        cases=tuple(cases.values()),
+        verdicts=verdicts,
+        exchanges=exchanges,
+        left_overs=tuple(left_overs),
+        end=end,
+        cut=cut,
+        broken_at=broken_at,
+        records=records,
+        head=expected_prev,
+        plan_digests=tuple(dict.fromkeys(digests)),
+        unplanned=tuple(case for case in verdicts if case not in cases),
+        repeated=tuple(case for case, times in times_judged.items() if times > 1),
+    )
+
+
+def _record(path: Path, number: int, line: bytes, *, may_be_cut: bool) -> dict[str, Any] | None:
+    text = line.decode("utf-8", errors="replace")
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        if may_be_cut:
+            return None
+        raise LedgerError(
+            f"{path}:{number}: not JSON ({one_line(str(error), 80)}); the ledger was edited or "
+            "damaged, so restore it or run again"
+        ) from None
+    if not isinstance(record, dict) or not isinstance(record.get("type"), str):
+        raise LedgerError(f"{path}:{number}: a record must be an object with a `type`")
+    safe: dict[str, Any] = printable_json(record) if may_be_unsafe(text) else record
+    return safe
+
+
+def _entry(path: Path, number: int, record: dict[str, Any]) -> object:
+    kind = record["type"]
+    if kind not in _ADAPTERS:
+        return None
+    if kind == "run" and record.get("schema") != 1:
+        raise LedgerError(
+            f"{path}:{number}: schema {record.get('schema')!r} is not known here (only 1 is); "
+            "make the report with the Wardproof that made the run"
+        )
+    try:
+        return _ADAPTERS[kind].validate_python(record)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise LedgerError(f"{path}:{number}: {kind}.{where}: {first['msg']}") from None
+
+
+def _graver(former: Verdict | None, latter: Verdict) -> Verdict:
+    """Of two verdicts on one case a failure stands; otherwise the later one."""
+    return former if former is not None and former.outcome == "fail" else latter

@@ -1,0 +1,103 @@
+"""`summary.json`: what a run came to, for other programs. Its schema is `summary.schema.json`.
+
+Keys (schema 1): `verdict`, `exit_code` and `reasons`; `target`, `profile`, `seed`, `started`,
+`finished` (null if the run did not end) and `interrupted`; `planned` and `executed` cases;
+`counts` over all and per suite in `suites`; `findings` and `defects`, gravest first; `open`, the
+cases not passed or failed by reason; `left_overs`; `ledger`, what the evidence itself is worth.
+"""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from reports.defects import Defect, gaps, ranked, roll_up
+from reports.ledger import Finding, Run
+from reports.verdict import Decision
+
+SCHEMA = 1
+
+
+def summary(run: Run, decision: Decision) -> dict[str, Any]:
+    """The summary as a JSON value."""
+    header = run.header
+    return {
+        "schema": SCHEMA,
+        "wardproof": header.wardproof,
+        "verdict": decision.verdict,
+        "exit_code": decision.exit_code,
+        "reasons": list(decision.reasons),
+        "target": asdict(header.target),
+        "profile": header.profile,
+        "seed": header.seed,
+        "started": header.started,
+        "finished": run.end.finished if run.end else None,
+        "interrupted": run.end is None or run.end.interrupted,
+        "planned": decision.planned,
+        "executed": decision.executed,
+        "counts": asdict(decision.counts),
+        "suites": {suite: asdict(counts) for suite, counts in decision.suites.items()},
+        "findings": [_finding(finding) for finding in ranked(run.findings)],
+        "defects": [_defect(defect) for defect in roll_up(run)],
+        "open": [
+            {
+                "outcome": gap.outcome,
+                "suite": gap.suite,
+                "reason": gap.reason,
+                "cases": list(gap.cases),
+            }
+            for outcome in ("inconclusive", "not_tested", "not_claimed")
+            for gap in gaps(run, outcome)
+        ],
+        "left_overs": [asdict(left_over) for left_over in run.left_overs],
+        "ledger": {
+            "records": run.records,
+            "head": run.head,
+            "broken_at": run.broken_at,
+            "cut": run.cut,
+            "plan_digests": list(run.plan_digests),
+        },
+    }
+
+
+def summary_text(run: Run, decision: Decision) -> str:
+    """The summary as the text of its file."""
+    return json.dumps(summary(run, decision), indent=2, ensure_ascii=False) + "\n"
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "id": finding.id,
+        "rule": finding.rule,
+        "case": finding.case,
+        "suite": finding.suite,
+        "severity": finding.severity,
+        "urgency": finding.urgency,
+        "title": finding.title,
+        "message": finding.message,
+        "expected": finding.expected,
+        "observed": finding.observed,
+        "reproduction": finding.reproduction,
+        "defect": finding.defect,
+        "persona": finding.persona,
+        "role": finding.role,
+        "resource": finding.resource,
+        "operation": finding.operation,
+        "relation": finding.relation,
+        "cwe": list(finding.cwe),
+        "owasp": finding.owasp,
+    }
+
+
+def _defect(defect: Defect) -> dict[str, Any]:
+    return {
+        "defect": defect.key,
+        "rule": defect.example.rule,
+        "title": defect.example.title,
+        "severity": defect.severity,
+        "urgency": defect.urgency,
+        "personas": list(defect.personas),
+        "roles": list(defect.roles),
+        "relations": list(defect.relations),
+        "cases": defect.cases,
+        "example": defect.example.id,
+    }

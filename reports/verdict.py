@@ -1,0 +1,157 @@
+"""The overall verdict of a run, made from its evidence alone."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from reports.ledger import Outcome, Run
+
+Overall = Literal["conformant", "not conformant", "inconclusive"]
+EXIT_CODES: dict[Overall, int] = {"conformant": 0, "not conformant": 1, "inconclusive": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Cases by outcome. Cases without a verdict count as not tested."""
+
+    passed: int = 0
+    failed: int = 0
+    inconclusive: int = 0
+    not_claimed: int = 0
+    not_tested: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(asdict(self).values())
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict, its exit code and every reason for it, gravest first.
+
+    `planned` and `executed` count cases; a case is executed if it passed, failed or was
+    inconclusive, or if the plan says that the target does not claim it.
+    """
+
+    verdict: Overall
+    exit_code: int
+    reasons: tuple[str, ...]
+    planned: int
+    executed: int
+    counts: Counts
+    suites: dict[str, Counts]
+
+
+def decide(run: Run) -> Decision:
+    """The decision on `run`.
+
+    A failed case or a finding makes it "not conformant". Without one, anything that leaves a doubt
+    makes it "inconclusive": an inconclusive or untested case, a missing verdict, a run that was
+    interrupted or killed, a broken ledger, no case at all, no case that passed. Only then is it
+    "conformant". Cases that the target does not claim are counted and are neither.
+    """
+    suites = _count(run)
+    counts = _sum(suites.values())
+    failures = counts.failed or sum(1 for _ in run.findings)
+    doubts = _doubts(run, counts)
+    verdict: Overall
+    if failures:
+        verdict = "not conformant"
+        doubts = [_failed_sentence(run, counts), *doubts]
+    elif doubts:
+        verdict = "inconclusive"
+    else:
+        verdict = "conformant"
+        doubts = [f"All {counts.passed} planned and claimed cases passed."]
+    return Decision(
+        verdict=verdict,
+        exit_code=EXIT_CODES[verdict],
+        reasons=tuple(doubts),
+        planned=counts.total,
+        executed=counts.total - counts.not_tested,
+        counts=counts,
+        suites=suites,
+    )
+
+
+def _doubts(run: Run, counts: Counts) -> list[str]:
+    missing = sum(case.id not in run.verdicts for case in run.cases)
+    not_tested = counts.not_tested - missing
+    checks = [
+        (
+            run.broken_at is not None,
+            f"The ledger was changed after the run: its chain breaks at record {run.broken_at}.",
+        ),
+        (
+            bool(run.unplanned),
+            f"{_cases(len(run.unplanned))} {_has(len(run.unplanned))} a verdict but no place in the"
+            " plan.",
+        ),
+        (
+            bool(run.repeated),
+            f"{_cases(len(run.repeated))} {_has(len(run.repeated))} more than one verdict.",
+        ),
+        (
+            run.end is None,
+            "The run did not come to its end: it was killed, or its ledger was cut.",
+        ),
+        (run.end is not None and run.end.interrupted, "The run was interrupted."),
+        (missing > 0, f"{_cases(missing)} {_has(missing)} no verdict."),
+        (
+            counts.inconclusive > 0,
+            f"{_cases(counts.inconclusive)} could not be concluded.",
+        ),
+        (not_tested > 0, f"{_cases(not_tested)} {_was(not_tested)} not tested."),
+        (counts.total == 0, "No case was planned, so nothing was tested."),
+        (
+            counts.total > 0 and counts.passed + counts.failed == 0,
+            "No case passed or failed, so nothing was shown.",
+        ),
+    ]
+    return [sentence for applies, sentence in checks if applies]
+
+
+def _failed_sentence(run: Run, counts: Counts) -> str:
+    defects = len({finding.defect or finding.id for finding in run.findings})
+    found = f"; they come down to {defects} thing{'s' * (defects != 1)} to mend" if defects else ""
+    return f"{_cases(counts.failed)} failed{found}."
+
+
+def _count(run: Run) -> dict[str, Counts]:
+    tallies: dict[str, Counter[Outcome]] = {suite: Counter() for suite in run.header.suites}
+    for case, verdict in run.judged():
+        tallies.setdefault(case.suite, Counter())[verdict.outcome] += 1
+    return {
+        suite: Counts(
+            passed=tally["pass"],
+            failed=tally["fail"],
+            inconclusive=tally["inconclusive"],
+            not_claimed=tally["not_claimed"],
+            not_tested=tally["not_tested"],
+        )
+        for suite, tally in sorted(tallies.items())
+    }
+
+
+def _sum(counts: Iterable[Counts]) -> Counts:
+    rows = list(counts)
+    return Counts(
+        passed=sum(row.passed for row in rows),
+        failed=sum(row.failed for row in rows),
+        inconclusive=sum(row.inconclusive for row in rows),
+        not_claimed=sum(row.not_claimed for row in rows),
+        not_tested=sum(row.not_tested for row in rows),
+    )
+
+
+def _cases(number: int) -> str:
+    return f"{number:,} case{'s' * (number != 1)}"
+
+
+def _has(number: int) -> str:
+    return "has" if number == 1 else "have"
+
+
+def _was(number: int) -> str:
+    return "was" if number == 1 else "were"
