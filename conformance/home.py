@@ -1,4 +1,4 @@
-"""Where the suites, personas, fixtures and reports lie: in the checkout, or in the installed package."""
+"""Where suites, personas, fixtures and reports lie: in the checkout or the installed package."""
 
 import sys
 from pathlib import Path
