@@ -19,8 +19,8 @@ _SPACE = re.compile(r"\s+")
 def printable(text: str) -> str:
     """`text` with every character that a reader could not see or a format could not hold replaced.
 
-    C0 controls become their Unicode pictures (NUL is shown as ␀), the others `‹U+202E›`.
-    Tabs and line ends are kept; a carriage return becomes a line end.
+    The escape character becomes `‹U+001B›`, and so on. Tabs and line ends are kept; a carriage
+    return becomes a line end.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _UNSAFE.sub(_sign, text)
@@ -51,9 +51,4 @@ def printable_json(value: Any) -> Any:
 
 
 def _sign(match: re.Match[str]) -> str:
-    code = ord(match.group())
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "␡"
-    return f"‹U+{code:04X}›"
+    return f"‹U+{ord(match.group()):04X}›"

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from reports.html import report_html
 from reports.junit import junit_text
 from reports.ledger import Run, read
+from reports.matrix import access_matrix
+from reports.matrix_svg import matrix_svg
 from reports.sarif import sarif_text
 from reports.summary import summary_text
 from reports.verdict import Decision, decide
@@ -19,7 +22,8 @@ class Published:
     summary: Path
     sarif: Path
     junit: Path
-    report: Path | None
+    report: Path
+    matrix: Path
 
 
 def publish(folder: Path, *, allure: bool = True) -> Published:
@@ -29,13 +33,17 @@ def publish(folder: Path, *, allure: bool = True) -> Published:
     """
     run = read(folder)
     decision = decide(run)
+    matrix = access_matrix(run)
     return Published(
         run=run,
         decision=decision,
         summary=_written(folder / "summary.json", summary_text(run, decision)),
         sarif=_written(folder / "findings.sarif", sarif_text(run, decision)),
         junit=_written(folder / "junit.xml", junit_text(run, decision)),
-        report=None,
+        report=_written(folder / "report" / "index.html", report_html(run, decision, matrix)),
+        matrix=_written(
+            folder / "report" / "access-matrix.svg", matrix_svg(run, decision, matrix)
+        ),
     )
 
 

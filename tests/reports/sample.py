@@ -42,6 +42,7 @@ RESOURCES = {
 }
 COLLECTION = ("create", "list", "export")
 RELATIONS = ("own", "assigned", "same_tenant", "other_tenant", "none")
+CHARGE_NURSE = "charge_nurse"  # a persona with two roles
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(2)>\x00\x1b[31mRED\x1b[0m\u202egnp.exe "
     "]]> {{ 7*7 }} [bold]rich[/bold] \ud800 \ufffe &amp; '\"`"
@@ -254,11 +255,18 @@ def _hospital(chance: random.Random) -> tuple[list[Record], list[Record]]:
     policy = _policy()
     cases: list[Record] = []
     results: list[Record] = []
-    for role in (*ROLES, "anonymous"):
+    for role in (*ROLES, "anonymous", CHARGE_NURSE):
         for resource, operations in RESOURCES.items():
             for operation in operations:
+                if role == CHARGE_NURSE and resource not in ("patient", "bed", "user"):
+                    continue
                 relations = ("collection",) if operation in COLLECTION else RELATIONS
-                grant = policy.get(role, {}).get(resource, {}).get(operation, "")
+                granting = "tenant_admin" if resource == "user" else "nurse"
+                grant = (
+                    policy.get(granting if role == CHARGE_NURSE else role, {})
+                    .get(resource, {})
+                    .get(operation, "")
+                )
                 for relation in relations:
                     record = _cell(role, resource, operation, relation, grant)
                     cases.append(record)
@@ -316,7 +324,7 @@ def _cell(role: str, resource: str, operation: str, relation: str, grant: str) -
         sentence=f"{persona} is {'served' if granted else 'refused'} {resource}.{operation} on "
         f"{relation} records.",
         persona=persona,
-        roles=[role],
+        roles=["nurse", "tenant_admin"] if role == CHARGE_NURSE else [role],
         tenant=tenant,
         resource=resource,
         operation=operation,

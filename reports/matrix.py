@@ -1,0 +1,214 @@
+"""The access matrix of a run: for each operation, role and relation, how the target stands."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from reports.defects import RELATION_WORDS
+from reports.ledger import Case, Finding, Run, Verdict
+
+State = Literal[
+    "bypass",
+    "leak",
+    "over-restriction",
+    "failure",
+    "inconclusive",
+    "not-tested",
+    "granted",
+    "denied",
+    "not-claimed",
+]
+
+# Gravest first: the order in which a place with several cases takes its state.
+STATE_WORDS: dict[State, str] = {
+    "bypass": "Bypass: done although not granted",
+    "leak": "Leak: learned although not granted",
+    "over-restriction": "Over-restriction: refused although granted",
+    "failure": "Other failure",
+    "inconclusive": "Inconclusive",
+    "not-tested": "Not tested",
+    "granted": "Allowed, as granted",
+    "denied": "Denied, as not granted",
+    "not-claimed": "Not claimed by the target",
+}
+FAILURES: frozenset[State] = frozenset({"bypass", "leak", "over-restriction", "failure"})
+
+_FAILED_KINDS: dict[str, State] = {
+    "bypass": "bypass",
+    "side-effect": "bypass",
+    "leak": "leak",
+    "distinguishable": "leak",
+    "over-restriction": "over-restriction",
+}
+_RANKS = {state: rank for rank, state in enumerate(STATE_WORDS)}
+_COLLECTION = "collection"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How one place of the matrix stands, from `cases` cases; `finding` is the gravest one."""
+
+    state: State
+    relation: str
+    cases: int
+    finding: Finding | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One operation for one role: the policy's grant ("" if none), and a mark per relation."""
+
+    grant: str
+    marks: Mapping[str, Mark]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    resource: str
+    operation: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether a mark of the row is neither conformant nor out of scope."""
+        return any(
+            mark.state in FAILURES or mark.state in ("inconclusive", "not-tested")
+            for cell in self.cells
+            for mark in cell.marks.values()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Rows are the operations that the target declares or the plan names.
+
+    `roles` are the columns; a persona with several roles makes a column of its own. `relations`
+    are those to single records that occur, in a fixed order; operations on a whole collection have
+    the relation `collection` instead.
+    """
+
+    roles: tuple[str, ...]
+    relations: tuple[str, ...]
+    rows: tuple[Row, ...]
+    totals: Mapping[State, int]
+
+
+def access_matrix(run: Run) -> Matrix:
+    """The matrix of all cases that have a persona, an operation and a relation."""
+    places: dict[tuple[str, str, str, str], list[tuple[Case, Verdict]]] = defaultdict(list)
+    operations = {
+        (resource, operation): None
+        for resource, declared in run.header.resources.items()
+        for operation in declared
+    }
+    roles = dict.fromkeys(role_name(persona.roles) for persona in run.header.personas)
+    relations: set[str] = set()
+    for case, verdict in run.judged():
+        if case.resource and case.operation and case.persona and case.roles:
+            role, relation = role_name(case.roles), case.relation or _COLLECTION
+            places[case.resource, case.operation, role, relation].append((case, verdict))
+            operations.setdefault((case.resource, case.operation))
+            roles.setdefault(role)
+            relations.add(relation)
+    marks: dict[tuple[str, str, str], dict[str, Mark]] = defaultdict(dict)
+    totals: Counter[State] = Counter()
+    for (resource, operation, role, relation), judged in places.items():
+        mark = _mark(relation, judged)
+        marks[resource, operation, role][relation] = mark
+        totals[mark.state] += 1
+    rows = [
+        Row(
+            resource=resource,
+            operation=operation,
+            cells=tuple(
+                Cell(
+                    grant=_grant(run, role, resource, operation),
+                    marks=marks.get((resource, operation, role), {}),
+                )
+                for role in roles
+            ),
+        )
+        for resource, operation in operations
+    ]
+    order = {resource: place for place, resource in enumerate(dict.fromkeys(r for r, _ in operations))}
+    return Matrix(
+        roles=tuple(roles),
+        relations=_ordered(relations - {_COLLECTION}),
+        rows=tuple(sorted(rows, key=lambda row: order[row.resource])),
+        totals={state: totals[state] for state in STATE_WORDS},
+    )
+
+
+def role_name(roles: tuple[str, ...]) -> str:
+    """The name of a column: the role, or the roles of a persona that has several."""
+    return " + ".join(roles)
+
+
+def described(cell: Cell) -> str:
+    """The cell in words, for those who do not see the picture."""
+    grant = f"Policy: {cell.grant}. " if cell.grant else "Policy: denied. "
+    if not cell.marks:
+        return grant + "Not planned."
+    return grant + " ".join(
+        f"{RELATION_WORDS.get(mark.relation, mark.relation)}: {STATE_WORDS[mark.state]}."
+        for mark in in_order(cell)
+    )
+
+
+def in_order(cell: Cell) -> tuple[Mark, ...]:
+    """The marks of a cell in the order of the relations."""
+    return tuple(cell.marks[relation] for relation in _ordered(set(cell.marks)))
+
+
+def state_of(case: Case, verdict: Verdict) -> State:
+    """The state that one judged case alone gives its place."""
+    match verdict.outcome:
+        case "fail":
+            return _FAILED_KINDS.get(verdict.kind, "failure")
+        case "pass":
+            allowed = verdict.kind == "conform-allow" or (
+                verdict.kind != "conform-deny" and case.expected == "allow"
+            )
+            return "granted" if allowed else "denied"
+        case "not_claimed":
+            return "not-claimed"
+        case "not_tested":
+            return "not-tested"
+        case _:
+            return "inconclusive"
+
+
+def _mark(relation: str, judged: list[tuple[Case, Verdict]]) -> Mark:
+    # The plain case decides between allowed and denied: a variant (a tampered token, a closed
+    # record) may rightly be refused where the plain request is granted.
+    ranked = sorted(
+        judged,
+        key=lambda pair: (_grave(state_of(*pair)), pair[0].variant is not None, pair[0].id),
+    )
+    case, verdict = ranked[0]
+    return Mark(
+        state=state_of(case, verdict),
+        relation=relation,
+        cases=len(judged),
+        finding=next(iter(verdict.findings), None),
+    )
+
+
+def _grave(state: State) -> int:
+    return min(_RANKS[state], _RANKS["granted"]) if state == "denied" else _RANKS[state]
+
+
+def _grant(run: Run, role: str, resource: str, operation: str) -> str:
+    grants = (
+        run.header.policy.get(single, {}).get(resource, {}).get(operation, "")
+        for single in role.split(" + ")
+    )
+    return " or ".join(dict.fromkeys(grant for grant in grants if grant))
+
+
+def _ordered(relations: set[str]) -> tuple[str, ...]:
+    known = list(RELATION_WORDS)
+    return tuple(
+        sorted(relations, key=lambda name: (known.index(name) if name in known else 99, name))
+    )
