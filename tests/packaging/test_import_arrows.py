@@ -2,11 +2,15 @@
 
 import ast
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("conformance", "reports", "fixtures", "suites")
@@ -171,3 +175,22 @@ def test_locust_stays_in_a_process_of_its_own() -> None:
     patched = importers({"locust", "gevent"}, inside(*PACKAGES))
     assert patched, "no module runs Locust: then drop the dependency"
     assert not importers(patched, sorted(set(inside(*PACKAGES)) - patched))
+
+
+def test_every_imported_distribution_is_declared() -> None:
+    """Else it is there by chance, because something else needs it today."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = settings["optional-dependencies"].values()
+    declared = {
+        canonicalize_name(Requirement(text).name)
+        for text in [*settings["dependencies"], *(each for extra in extras for each in extra)]
+    }
+    known = packages_distributions()
+    undeclared = {
+        f"{module} imports {name}"
+        for module in inside("conformance", "reports", "fixtures.hospital", "suites")
+        for name in imports(module)
+        if (top := name.split(".")[0]) not in {*PACKAGES, *sys.stdlib_module_names}
+        and not declared.intersection(map(canonicalize_name, known.get(top, [])))
+    }
+    assert undeclared == set()
