@@ -25,6 +25,8 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return WRONG_CALL
     show(published.run, published.decision, published.report, Console(highlight=False))
+    if published.allure_problem:
+        print(published.allure_problem, file=sys.stderr)
     return published.decision.exit_code
 
 

@@ -116,7 +116,7 @@ def stylesheet() -> str:
         "symbol text{font:9.4px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;"
         "text-anchor:middle}"
     )
-    return f"{letters}{light}@media (prefers-color-scheme:dark) and screen{{{dark}}}"
+    return f"{letters}{light}@media screen and (prefers-color-scheme:dark){{{dark}}}"
 
 
 def _rules(state: State, tone: Tone, *, shape: str = "", letter: str = "") -> str:

@@ -44,34 +44,46 @@ _COUNT_WORDS = {
 
 def report_html(run: Run, decision: Decision, matrix: Matrix, *, allure: str | None = None) -> str:
     """The report as HTML; `allure` is a relative link to the Allure report, if there is one."""
-    return _environment().get_template("report.html.j2").render(
-        run=run,
-        header=run.header,
-        decision=decision,
-        sentence=_VERDICT_SENTENCES[decision.verdict],
-        counts=_counts(decision.counts),
-        defects=roll_up(run),
-        open_gaps={
-            "inconclusive": gaps(run, "inconclusive"),
-            "not_tested": gaps(run, "not_tested"),
-            "not_claimed": gaps(run, "not_claimed"),
-        },
-        duration=_duration(run),
-        matrix=matrix,
-        style=_style(),
-        symbols=Markup(symbols()),
-        allure=allure,
-        told_per_defect=_TOLD_PER_DEFECT,
-        listed_per_defect=_LISTED_PER_DEFECT,
-        listed_cases=_LISTED_CASES,
-        exchanges_of=lambda finding: _exchanges(run, finding),
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            run=run,
+            header=run.header,
+            decision=decision,
+            sentence=_VERDICT_SENTENCES[decision.verdict],
+            counts=_counts(decision.counts),
+            defects=roll_up(run),
+            open_gaps={
+                "inconclusive": gaps(run, "inconclusive"),
+                "not_tested": gaps(run, "not_tested"),
+                "not_claimed": gaps(run, "not_claimed"),
+            },
+            duration=_duration(run),
+            matrix=matrix,
+            style=_style(),
+            symbols=Markup(symbols()),  # noqa: S704
+            allure=allure,
+            told_per_defect=_TOLD_PER_DEFECT,
+            listed_per_defect=_LISTED_PER_DEFECT,
+            listed_cases=_LISTED_CASES,
+            exchanges_of=lambda finding: _exchanges(run, finding),
+        )
     )
 
 
 def matrix_html(run: Run, matrix: Matrix) -> str:
     """The access matrix alone, as a page to attach to other reports."""
-    return _environment().get_template("matrix.html.j2").render(
-        header=run.header, matrix=matrix, style=_style(), symbols=Markup(symbols()), linked=False
+    return (
+        _environment()
+        .get_template("matrix.html.j2")
+        .render(
+            header=run.header,
+            matrix=matrix,
+            style=_style(),
+            symbols=Markup(symbols()),  # noqa: S704
+            linked=False,
+        )
     )
 
 

@@ -131,7 +131,9 @@ def access_matrix(run: Run) -> Matrix:
         )
         for resource, operation in operations
     ]
-    order = {resource: place for place, resource in enumerate(dict.fromkeys(r for r, _ in operations))}
+    order = {
+        resource: place for place, resource in enumerate(dict.fromkeys(r for r, _ in operations))
+    }
     return Matrix(
         roles=tuple(roles),
         relations=_ordered(relations - {_COLLECTION}),

@@ -1,5 +1,6 @@
 """The access matrix as one self-contained SVG picture, for a README or a slide."""
 
+import textwrap
 from collections.abc import Iterator
 from xml.sax.saxutils import escape
 
@@ -16,7 +17,8 @@ _GAP = 12
 _MARGIN = 24
 _LABEL = 190
 _TITLE = 58
-_ROLE_HEAD = 26
+_ROLE_HEAD = 46
+_NAME_LINES = 3
 _RELATION_HEAD = 84
 _LEGEND_COLUMNS = 3
 
@@ -62,17 +64,24 @@ def matrix_svg(run: Run, decision: Decision, matrix: Matrix) -> str:
 
 
 def _header(matrix: Matrix, label: int, cell_width: int, head: int) -> Iterator[str]:
+    bottom = head + _ROW * len(matrix.rows)
     for column, role in enumerate(matrix.roles):
         left = _MARGIN + label + column * cell_width
-        slots = len(matrix.relations) * _SLOT
-        # Long names would run into their neighbours: about 6.4 px a letter.
-        shown = one_line(role.replace("_", " "), max(6, int(cell_width / 6.1)))
-        yield _text(left + slots / 2, _MARGIN + _TITLE + 14, escape(shown), "role", "middle")
+        slots = max(len(matrix.relations), 1) * _SLOT
+        if column:
+            yield f'<path class="line" d="M{left - _GAP / 2:g} {head - _RELATION_HEAD}V{bottom}"/>'
+        names = textwrap.wrap(
+            one_line(role.replace("_", " "), 60), width=max(6, int(cell_width / 7.2))
+        )
+        for line, name in enumerate(reversed(names[:_NAME_LINES])):
+            y = head - _RELATION_HEAD - 6 - 14 * line
+            yield _text(left + slots / 2, y, escape(name), "role", "middle")
         for place, relation in enumerate(matrix.relations):
             x, y = left + place * _SLOT + _SLOT / 2 + 3.5, head - 8
             words = escape(RELATION_WORDS.get(relation, relation))
             yield (
-                f'<text class="relation" transform="translate({x:g} {y}) rotate(-90)">{words}</text>'
+                f'<text class="relation" transform="translate({x:g} {y}) rotate(-90)">'
+                f"{words}</text>"
             )
 
 

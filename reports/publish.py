@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from reports.html import report_html
+from reports.allure.results import write_results
+from reports.allure.site import AllureUnavailable, Site, default_cache, discard, generate
+from reports.html import matrix_html, report_html
 from reports.junit import junit_text
 from reports.ledger import Run, read
 from reports.matrix import access_matrix
 from reports.matrix_svg import matrix_svg
+from reports.printable import one_line
 from reports.sarif import sarif_text
 from reports.summary import summary_text
 from reports.verdict import Decision, decide
@@ -15,7 +18,11 @@ from reports.verdict import Decision, decide
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What was written, and the run and decision that it was made from."""
+    """What was written, and the run and decision that it was made from.
+
+    `allure` is None if no Allure report was asked for, or if `allure_problem` says in one sentence
+    why there is none; all else stands without it.
+    """
 
     run: Run
     decision: Decision
@@ -24,26 +31,57 @@ class Published:
     junit: Path
     report: Path
     matrix: Path
+    allure_results: Path
+    allure: Site | None
+    allure_problem: str | None
 
 
-def publish(folder: Path, *, allure: bool = True) -> Published:
+def publish(
+    folder: Path,
+    *,
+    allure: bool = True,
+    allure_cache: Path | None = None,
+    allure_history: Path | None = None,
+) -> Published:
     """Writes every report of the run in `folder` beside its ledger.
 
-    The same ledger gives the same bytes. Raises LedgerError if the ledger cannot be read.
+    `summary.json`, `findings.sarif`, `junit.xml`, `report/index.html`, `report/access-matrix.svg`
+    and `allure-results/`: the same ledger gives the same bytes. With `allure` also
+    `report/allure/`, `report/allure.html` and a link to it, made by a program that is installed
+    below `allure_cache` when first needed; `allure_history` is a file that gathers the outcomes
+    of runs for its trends. Raises LedgerError if the ledger cannot be read.
     """
     run = read(folder)
     decision = decide(run)
     matrix = access_matrix(run)
+    report = folder / "report"
+    results = write_results(run, decision, matrix_html(run, matrix), folder / "allure-results")
+    site, problem = None, None
+    discard(report)
+    if allure:
+        try:
+            site = generate(
+                results,
+                report,
+                title=one_line(f"{run.header.target.name}: {decision.verdict}", 100),
+                cache=allure_cache or default_cache(),
+                history=allure_history,
+            )
+        except AllureUnavailable as error:
+            problem = str(error)
+    link = "allure.html" if site and site.single else "allure/index.html" if site else None
+    page = report_html(run, decision, matrix, allure=link)
     return Published(
         run=run,
         decision=decision,
         summary=_written(folder / "summary.json", summary_text(run, decision)),
         sarif=_written(folder / "findings.sarif", sarif_text(run, decision)),
         junit=_written(folder / "junit.xml", junit_text(run, decision)),
-        report=_written(folder / "report" / "index.html", report_html(run, decision, matrix)),
-        matrix=_written(
-            folder / "report" / "access-matrix.svg", matrix_svg(run, decision, matrix)
-        ),
+        report=_written(report / "index.html", page),
+        matrix=_written(report / "access-matrix.svg", matrix_svg(run, decision, matrix)),
+        allure_results=results,
+        allure=site,
+        allure_problem=problem,
     )
 
 

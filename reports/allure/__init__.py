@@ -1,0 +1,1 @@
+"""Allure: results written from the ledger, and the HTML report made of them."""
