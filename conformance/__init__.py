@@ -1,0 +1,25 @@
+"""Wardproof's engine: what a suite imports to say what must hold."""
+
+from conformance import cases as sources
+from conformance import listings, oracles, trials
+from conformance.harness import Harness
+from conformance.model import Because, Case, Expected, Relation
+from conformance.suite import cases
+from conformance.target import ANONYMOUS
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ANONYMOUS",
+    "Because",
+    "Case",
+    "Expected",
+    "Harness",
+    "Relation",
+    "__version__",
+    "cases",
+    "listings",
+    "oracles",
+    "sources",
+    "trials",
+]

@@ -1,0 +1,38 @@
+"""Role archetypes: the default least-privilege grants of `personas/<role>.yaml`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import yaml
+
+from conformance.home import HOME
+
+
+@lru_cache
+def _grants(role: str) -> Mapping[str, Mapping[str, str]]:
+    path = HOME / "personas" / f"{role}.yaml"
+    if not path.exists():
+        return {}
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    grants: Mapping[str, Mapping[str, str]] = data["grants"]
+    return grants
+
+
+def known() -> list[str]:
+    """The roles that have an archetype."""
+    return sorted(path.stem for path in (HOME / "personas").glob("*.yaml"))
+
+
+def grants(role: str, resources: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """What the archetype of `role` is granted, for the operations that `resources` has."""
+    found: dict[str, dict[str, str]] = {}
+    for resource, operations in _grants(role).items():
+        have = resources.get(resource)
+        if isinstance(have, dict):
+            kept = {name: effect for name, effect in operations.items() if name in have}
+            if kept:
+                found[resource] = kept
+    return found

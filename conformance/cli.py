@@ -1,0 +1,312 @@
+"""The command `wardproof`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rich.console import Console
+
+from conformance import __version__, planning
+from conformance.cases import Profile
+from conformance.document import InvalidDocument, meant
+from conformance.home import HOME, activate
+from conformance.progress import Display
+from conformance.target import Loaded, Target, load
+
+if TYPE_CHECKING:
+    from reports.publish import Published
+
+CONFORMANT, NOT_CONFORMANT, INCONCLUSIVE, WRONG_CALL, UNREACHABLE = range(5)
+HOSPITAL = HOME / "fixtures" / "targets" / "hospital"
+
+
+class WrongCall(Exception):
+    """The call is wrong; the message says how to put it right."""
+
+
+def suites() -> dict[str, Path]:
+    """The shipped suites by name."""
+    return {
+        path.stem.removeprefix("test_"): path
+        for path in sorted((HOME / "suites").glob("test_*.py"))
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wardproof",
+        description="Security and access-control conformance tests for healthcare software.",
+        epilog="Exit codes: 0 conformant, 1 not conformant, 2 inconclusive, 3 the target file or "
+        "the call is wrong, 4 the target could not be reached.",
+    )
+    parser.add_argument("--version", action="version", version=f"wardproof {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text)
+
+    run = command("run", "Try every case against a target and report.")
+    _selection(run)
+    run.add_argument("--seed", type=int, help="repeat a run (it prints its seed)")
+    run.add_argument("--out", type=Path, metavar="DIR", help="where evidence and reports go")
+    run.add_argument("-n", "--workers", type=int, default=1, help="processes (default 1)")
+    run.add_argument("--base-url", metavar="URL", help="a target that already runs there")
+    run.add_argument("--no-allure", action="store_true", help="without the Allure report")
+
+    plan = command("plan", "Show every case and request that a run would send; send none.")
+    _selection(plan)
+    listing = command("list", "List cases, without sending anything.")
+    _selection(listing)
+    listing.add_argument("--persona", help="only this persona")
+    listing.add_argument("--resource", help="only this resource")
+    listing.add_argument("--expected", choices=["allow", "deny"], help="only these")
+    listing.add_argument("--json", action="store_true", help="as JSON")
+
+    replay = command("replay", "Try one case or finding again and show its exchanges.")
+    replay.add_argument("what", metavar="CASE|FINDING", help="a case id, or F-... of a run")
+    replay.add_argument("--target", type=Path, default=None, metavar="DIR")
+    replay.add_argument("--run", type=Path, metavar="DIR", help="the run that holds the finding")
+    replay.add_argument("--base-url", metavar="URL", help="a target that already runs there")
+
+    command("schema", "Print the JSON Schema of the target file, for editors.")
+    report = command("report", "Make the reports of a finished run again from its evidence.")
+    report.add_argument("folder", type=Path, metavar="DIR")
+    report.add_argument("--no-allure", action="store_true", help="without the Allure report")
+
+    hospital = command("hospital", "Serve the reference hospital alone.")
+    hospital.add_argument("rest", nargs=argparse.REMAINDER, help="--port P, --defect ID, ...")
+    prove = command("prove", "Run every seeded defect and the clean twin: what catches which?")
+    prove.add_argument("--defect", action="append", default=[], metavar="ID", help="only these")
+    prove.add_argument("--suite", action="append", default=[], choices=sorted(suites()))
+    prove.add_argument("--json", type=Path, metavar="FILE", help="write the result there")
+    return parser
+
+
+def _selection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--target", type=Path, default=HOSPITAL, metavar="DIR", help="default: the hospital"
+    )
+    parser.add_argument("--suite", action="append", default=[], metavar="NAME", help="only these")
+    parser.add_argument(
+        "--profile", choices=[profile.value for profile in Profile], default=Profile.GATE.value
+    )
+    parser.add_argument("--case", action="append", default=[], metavar="ID", help="only these")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code of the command; messages for people go to standard error."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    activate()
+    if given[:1] == ["hospital"]:
+        return _hospital(given[1:])
+    try:
+        options = _parser().parse_args(given)
+    except SystemExit as stop:
+        return WRONG_CALL if stop.code else CONFORMANT
+    try:
+        return _dispatch(options)
+    except (InvalidDocument, WrongCall) as error:
+        print(error, file=sys.stderr)
+        return WRONG_CALL
+    except KeyboardInterrupt:
+        return INCONCLUSIVE
+    except BrokenPipeError:
+        sys.stdout = None  # type: ignore[assignment]
+        return CONFORMANT
+
+
+def _dispatch(options: argparse.Namespace) -> int:
+    if options.command == "run":
+        return _run(options)
+    if options.command == "plan":
+        return _plan(options)
+    if options.command == "list":
+        return _list(options)
+    if options.command == "replay":
+        return _replay(options)
+    if options.command == "report":
+        return _report(options.folder, allure=not options.no_allure)
+    if options.command == "prove":
+        from conformance.proving import prove
+
+        return prove(options.defect, options.suite, options.json, Console(highlight=False))
+    print(json.dumps(Target.model_json_schema(by_alias=True), indent=2))
+    return CONFORMANT
+
+
+# --- run -------------------------------------------------------------------------------------
+
+
+def _paths(names: list[str]) -> list[Path]:
+    known = suites()
+    chosen = []
+    for name in names or sorted(known):
+        path = known.get(name) or (Path(name) if Path(name).exists() else None)
+        if path is None:
+            there = ", ".join(known)
+            raise WrongCall(f"there is no suite {name!r}{meant(name, known)}; there are: {there}")
+        chosen.append(path.absolute())
+    return chosen
+
+
+@contextlib.contextmanager
+def _quiet_plugins() -> Iterator[None]:
+    """Only our own plugins: what else is installed must not change a verdict."""
+    before = os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
+        else:
+            os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = before
+
+
+def _pytest(options: argparse.Namespace, out: Path, display: Display) -> int:
+    arguments = [
+        *(str(path) for path in _paths(options.suite)),
+        f"--config-file={HOME_INI}",
+        f"--rootdir={HOME}",
+        "--noconftest",
+        "-p",
+        "xdist.plugin",
+        "-p",
+        "conformance.plugin",
+        f"--target={Path(options.target).absolute()}",
+        f"--profile={options.profile}",
+        f"--out={out}",
+    ]
+    arguments += [f"--case={one}" for one in options.case]
+    if options.seed is not None:
+        arguments.append(f"--seed={options.seed}")
+    if options.base_url:
+        arguments.append(f"--base-url={options.base_url}")
+    if options.workers > 1:
+        arguments += ["-n", str(options.workers)]
+    with _quiet_plugins():
+        return int(pytest.main(arguments, plugins=[display]))
+
+
+HOME_INI = Path(__file__).with_name("suites.ini")
+
+
+def _run(options: argparse.Namespace) -> int:
+    console = Console(stderr=True, highlight=False)
+    _paths(options.suite)
+    load(options.target)
+    out = planning.out_folder(options.out, options.target)
+    display = Display(console)
+    code = _pytest(options, out, display)
+    for problem in display.problems:
+        console.print(problem, markup=False)
+    if code in {WRONG_CALL, UNREACHABLE} and not (out / "evidence.jsonl").exists():
+        return code
+    if not (out / "evidence.jsonl").exists():
+        raise WrongCall("the run left no evidence; the message above says why")
+    return _report(out, allure=not options.no_allure)
+
+
+def _report(folder: Path, *, allure: bool) -> int:
+    from reports.ledger import LedgerError
+    from reports.publish import publish
+    from reports.terminal import show
+
+    try:
+        with Console(stderr=True).status("making the reports"):
+            published: Published = publish(folder, allure=allure)
+    except (LedgerError, OSError) as error:
+        raise WrongCall(f"the reports could not be made: {error}") from None
+    show(published.run, published.decision, published.report, Console(highlight=False))
+    if published.allure_problem:
+        print(published.allure_problem, file=sys.stderr)
+    return published.decision.exit_code
+
+
+# --- looking without sending -----------------------------------------------------------------
+
+
+def _planned(options: argparse.Namespace) -> tuple[Loaded, list[planning.Planned]]:
+    loaded = load(options.target, secrets_required=False)
+    found = planning.planned(loaded.target, _paths(options.suite), Profile(options.profile))
+    return loaded, planning.select(found, options.case)
+
+
+def _plan(options: argparse.Namespace) -> int:
+    loaded, found = _planned(options)
+    for one in found:
+        print(f"{one.case.id}  [{one.case.expected.value}]")
+        for line in planning.requests(loaded.target, one.case):
+            print(f"    {line}")
+    print(f"{len(found)} cases; nothing was sent", file=sys.stderr)
+    return CONFORMANT
+
+
+def _list(options: argparse.Namespace) -> int:
+    _loaded, found = _planned(options)
+    kept = [
+        one.case
+        for one in found
+        if options.persona in {None, one.case.persona}
+        and options.resource in {None, one.case.resource}
+        and options.expected in {None, one.case.expected.value}
+    ]
+    if options.json:
+        print(json.dumps([planning.evidence.case_record(case) for case in kept], indent=2))
+        return CONFORMANT
+    for case in kept:
+        print(case.id)
+    print(f"{len(kept)} cases", file=sys.stderr)
+    return CONFORMANT
+
+
+# --- replay ----------------------------------------------------------------------------------
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from conformance import replaying
+
+    case, target = replaying.find(options.what, options.run, options.target)
+    arguments: dict[str, Any] = {
+        "target": target or HOSPITAL,
+        "suite": [case.split(".")[0]] if case.split(".")[0] in suites() else [],
+        "profile": Profile.FULL.value,
+        "case": [case],
+        "seed": None,
+        "base_url": options.base_url,
+        "workers": 1,
+    }
+    with replaying.folder() as out:
+        display = Display(Console(stderr=True, highlight=False))
+        code = _pytest(argparse.Namespace(**arguments), out, display)
+        for problem in display.problems:
+            print(problem, file=sys.stderr)
+        if not (out / "evidence.jsonl").exists():
+            return code
+        return replaying.show(out, case, Console(highlight=False))
+
+
+# --- the hospital ----------------------------------------------------------------------------
+
+
+def _hospital(arguments: list[str]) -> int:
+    paths = [str(HOME), os.environ.get("PYTHONPATH", "")]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fixtures.hospital", *arguments], env=environ
+    )
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            # Ctrl-C reached the hospital as well; it ends its database and then itself.
+            continue

@@ -1,0 +1,154 @@
+"""Findings: a failed verdict in words, with severity and a request that reproduces it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import yaml
+
+from conformance.home import HOME
+from conformance.model import Because, Case, Exchange, Expected, Relation, Verdict, decode
+from conformance.redaction import MASKED, Redactor
+from conformance.target import ANONYMOUS, Target
+from conformance.world import World
+
+
+@lru_cache
+def rules() -> Mapping[str, Mapping[str, Any]]:
+    """The rules of fixtures/tables/rules.yaml by id; a rule a.b falls back to its family a."""
+    path = HOME / "fixtures" / "tables" / "rules.yaml"
+    data: Mapping[str, Mapping[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))[
+        "rules"
+    ]
+    return data
+
+
+def rule(name: str) -> Mapping[str, Any]:
+    """What is known of a rule: title, severity, urgency, noise, cwe, owasp, says."""
+    known = rules()
+    return known.get(name) or known[name.split(".", maxsplit=1)[0]]
+
+
+_WHOSE = {
+    Relation.OWN: "their own {r}",
+    Relation.ASSIGNED: "a {r} assigned to them",
+    Relation.SAME_TENANT: "a {r} of the same tenant that is not theirs",
+    Relation.OTHER_TENANT: "a {r} of tenant {o}",
+    Relation.NONE: "a {r} that never existed",
+    Relation.COLLECTION: "{r} records",
+}
+_DOES = {
+    "read": "read",
+    "list": "list",
+    "search": "search",
+    "create": "create",
+    "update": "change",
+    "delete": "delete",
+}
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").replace("-", " ")
+
+
+def _who(case: Case, persona: str | None) -> str:
+    if persona is None:
+        return "The target"
+    if persona == ANONYMOUS:
+        return "Anybody without a login"
+    roles = " and ".join(_words(role) for role in case.roles)
+    tenant = f" of {case.tenant}" if case.tenant and case.tenant != "default" else ""
+    return f"A {roles}{tenant}"
+
+
+def _what(case: Case) -> str:
+    kind = case.kind or "action"
+    resource = _words(case.resource or "record")
+    verb = _DOES.get(kind) if case.operation in _DOES else None
+    whose = _WHOSE[case.relation].format(r=resource, o=case.other)
+    if case.relation is Relation.SAME_TENANT and case.because is Because.ROLE:
+        whose = f"a {resource}"
+    if case.persona == ANONYMOUS:
+        whose = f"a {resource}" if case.relation is not Relation.COLLECTION else whose
+    if verb:
+        return f"{verb} {whose}"
+    return f"do '{_words(case.operation or 'it')}' on {whose}"
+
+
+def finding(target: Target, world: World, case: Case, verdict: Verdict) -> dict[str, Any]:
+    """One finding, JSON-ready, redacted. Its id is stable: made from rule and case."""
+    redactor = world.wire.redactor
+    name = verdict.rule or verdict.kind
+    known = rule(name)
+    first = verdict.exchanges[0] if verdict.exchanges else None
+    persona = first.persona if first else case.persona
+    resource, operation = _place(world, case, first)
+    could = "could" if case.expected is Expected.DENY else "could not"
+    told = {
+        "who": _who(case, case.persona),
+        "what": _what(case),
+        "could": could,
+        "reason": verdict.reason,
+        "operation": _words(operation or ""),
+        "resource": _words(resource or ""),
+    }
+    message = re.sub(r"\s+", " ", str(known["says"]).format(**told)).strip()
+    key = f"{name}|{case.id}|{verdict.reason if name.startswith(('leak', 'disclosure')) else ''}"
+    return {
+        "id": "F-" + hashlib.sha256(key.encode()).hexdigest()[:10],
+        "rule": name,
+        "suite": case.suite,
+        "case": case.id,
+        "severity": known["severity"],
+        "urgency": known["urgency"],
+        "noise": known["noise"],
+        "title": known["title"],
+        "message": redactor.text(message),
+        "persona": persona,
+        "role": "/".join(case.roles) or None,
+        "resource": resource,
+        "operation": operation,
+        "relation": case.relation.value,
+        "expected": f"{case.expected.value} ({case.because.value})",
+        "observed": redactor.text(verdict.reason),
+        "reproduction": curl(target, first, redactor) if first else "",
+        "exchanges": [exchange.id for exchange in verdict.exchanges],
+        "defect": f"{name} {resource or 'target'}.{operation or '*'}",
+        "cwe": list(known.get("cwe", ())),
+        "owasp": known.get("owasp"),
+    }
+
+
+def _place(world: World, case: Case, exchange: Exchange | None) -> tuple[str | None, str | None]:
+    """The operation to mend: the one that answered, which is not always the one of the case."""
+    if exchange is not None and exchange.id in world.asked:
+        resource, operation = world.asked[exchange.id]
+        if operation in world.target.resources[resource].operations:
+            return resource, operation
+    return case.resource, case.operation
+
+
+def curl(target: Target, exchange: Exchange, redactor: Redactor) -> str:
+    """A curl line that sends the request again; credentials are shell variables."""
+    request = exchange.request
+    variable = re.sub(r"\W+", "_", exchange.persona).upper()
+    parts = ["curl", "-sS", "-i", "-X", request.method]
+    for name, value in request.headers:
+        shown = redactor.headers([(name, value)])[name]
+        if MASKED in shown:
+            secret = f"${{{variable}_{re.sub(r'[^A-Za-z]+', '_', name).upper()}}}"
+            quoted = f'"{name}: {shown.replace(MASKED, secret)}"'
+        elif name.lower() == "accept" and value == "*/*":
+            continue
+        else:
+            quoted = shlex.quote(f"{name}: {shown}")
+        parts += ["-H", quoted]
+    if request.body:
+        parts += ["--data-binary", shlex.quote(redactor.text(decode(request.body)))]
+    parts.append(shlex.quote(redactor.text(request.url)))
+    return " ".join(parts)

@@ -1,0 +1,181 @@
+"""The harness: what a suite holds in its hand. It tries a case, asks the oracles, keeps evidence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from conformance import findings, inventory, oracles
+from conformance.model import Case, Exchange, Outcome, Read, Result, Trial, Verdict
+from conformance.oracles import Oracle
+from conformance.outcomes import outcome_of
+from conformance.target import Target
+from conformance.world import NotBuilt, World
+
+SILENCES_BEFORE_STOPPING = 5
+
+Document = list[inventory.Documented] | inventory.NoDocument
+
+
+class NotConformant(AssertionError):
+    """The verdict of a case is a failure; the message is its reason."""
+
+
+class Inconclusive(Exception):
+    """The verdict of a case is neither pass nor failure; the message says what is missing."""
+
+
+class NotTested(Exception):
+    """The case was left out; the message says why."""
+
+
+class Silent(NotTested):
+    """The target has stopped answering, so nothing more is tried."""
+
+
+@dataclass
+class Judged:
+    """A case with its verdict, ready for the ledger."""
+
+    case: Case
+    verdict: Verdict
+    failures: tuple[Verdict, ...]
+    exchanges: tuple[Exchange, ...]
+    control: Read | None = None
+    seconds: float = 0.0
+
+
+@dataclass
+class _Watch:
+    exchanges: list[Exchange] = field(default_factory=list)
+    failures: list[Verdict] = field(default_factory=list)
+
+
+class Harness:
+    """Runs trials in the world and turns what oracles conclude into verdicts and evidence."""
+
+    def __init__(self, target: Target, world: World, document: Document | None) -> None:
+        self.target = target
+        self.world = world
+        self.document = document
+        self.judged: Judged | None = None
+        self._watch = _Watch()
+        self._silences = 0
+        world.wire.watchers.append(self._see)
+
+    def _see(self, exchange: Exchange) -> None:
+        self._watch.exchanges.append(exchange)
+        silent = exchange.answer is None and exchange.error is not None
+        self._silences = self._silences + 1 if silent else 0
+
+    def judge(
+        self, case: Case, trial: Callable[..., Any], *asked: Callable[[Any], Verdict]
+    ) -> None:
+        """Try `case` with `trial(world, case)` and ask the oracles about each trial it gives.
+
+        Every exchange also passes the leak and disclosure oracles. Raises NotConformant,
+        Inconclusive or NotTested; returns when the case passed.
+        """
+        self._watch = _Watch()
+        started = time.perf_counter()
+        control: Read | None = None
+        try:
+            if self._silences >= SILENCES_BEFORE_STOPPING:
+                raise Silent(
+                    f"the target gave no answer {SILENCES_BEFORE_STOPPING} times in a row, "
+                    "so the rest was not tried"
+                )
+            found = trial(self.world, case)
+            trials = found if isinstance(found, list) else [found]
+            verdicts = [oracle(one) for one in trials for oracle in asked]
+            control = next((one.control for one in trials if isinstance(one, Trial)), None)
+            if not trials:
+                verdicts = [Verdict(Result.NOT_TESTED, "not-tested", "there is nothing to send")]
+        except NotBuilt as problem:
+            verdicts = [
+                Verdict(
+                    Result.INCONCLUSIVE,
+                    "inconclusive",
+                    f"the case could not be set up: {problem}",
+                    exchanges=problem.exchanges,
+                )
+            ]
+        except Silent as problem:
+            verdicts = [Verdict(Result.NOT_TESTED, "not-tested", str(problem))]
+        self._conclude(case, verdicts, control, time.perf_counter() - started)
+
+    def inventory(self) -> list[Verdict]:
+        """The API document against the target file; not claimed when there is none."""
+        if self.document is None:
+            reason = "not claimed: the target file names no API document (system.openapi)"
+            return [Verdict(Result.NOT_CLAIMED, "not-claimed", reason)]
+        if isinstance(self.document, inventory.NoDocument):
+            return [Verdict(Result.INCONCLUSIVE, "inconclusive", str(self.document))]
+        return inventory.compare(self.target, self.document)
+
+    def conclude(self, case: Case, verdicts: Sequence[Verdict]) -> None:
+        """The verdict of a case that needs no exchange of its own; raises like `judge`."""
+        self._watch = _Watch()
+        self._conclude(case, verdicts, None, 0.0)
+
+    def _conclude(
+        self, case: Case, verdicts: Sequence[Verdict], control: Read | None, seconds: float
+    ) -> None:
+        failures = _distinct(
+            [verdict for verdict in verdicts if verdict.result is Result.FAIL]
+            + list(self._given_away())
+        )
+        decided = oracles.worst([*verdicts, *failures])
+        shown = {
+            exchange.id: exchange
+            for verdict in (decided, *failures)
+            for exchange in verdict.exchanges
+        }
+        if decided.result is Result.INCONCLUSIVE and not shown:
+            shown = {one.id: one for one in self._watch.exchanges[-4:]}
+        self.judged = Judged(
+            case, decided, tuple(failures), tuple(shown.values()), control, seconds
+        )
+        raiser = {
+            Result.FAIL: NotConformant,
+            Result.INCONCLUSIVE: Inconclusive,
+            Result.NOT_TESTED: NotTested,
+            Result.NOT_CLAIMED: NotTested,
+        }.get(decided.result)
+        if raiser is not None:
+            raise raiser("; ".join(dict.fromkeys(one.reason for one in failures)) or decided.reason)
+
+    def _given_away(self) -> Iterable[Verdict]:
+        for exchange in self._watch.exchanges:
+            if exchange.purpose == "login":
+                continue
+            yield from oracles.leaks(exchange, self.world.sightings(exchange))
+            about = self.world.asked.get(exchange.id, ("", ""))
+            yield from oracles.discloses(Read(exchange, outcome_of(self.target, about, exchange)))
+
+    def findings(self, judged: Judged) -> list[dict[str, Any]]:
+        """The findings of a judged case, as the ledger holds them."""
+        return [
+            findings.finding(self.target, self.world, judged.case, failure)
+            for failure in judged.failures
+        ]
+
+
+def _distinct(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    found: dict[tuple[str | None, str], Verdict] = {}
+    for verdict in verdicts:
+        found.setdefault((verdict.rule, verdict.reason), verdict)
+    return list(found.values())
+
+
+__all__ = [
+    "Harness",
+    "Inconclusive",
+    "Judged",
+    "NotConformant",
+    "NotTested",
+    "Oracle",
+    "Outcome",
+]

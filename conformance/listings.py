@@ -1,0 +1,66 @@
+"""Oracles for lists and for ids in a row: completeness, counts, guessing. Pure."""
+
+from __future__ import annotations
+
+from conformance.model import Outcome, Result, Verdict
+from conformance.oracles import guessable
+from conformance.trials import Identifiers, Listing
+
+
+def holds_own(listing: Listing) -> Verdict:
+    """The list holds a record that its reader may see: only then its silence proves something."""
+    first = listing.pages[0]
+    if first.outcome is not Outcome.ALLOWED:
+        return Verdict(
+            Result.INCONCLUSIVE,
+            "inconclusive",
+            f"the list was not served ({first.status})",
+            exchanges=(first.exchange,),
+        )
+    missing = [one for one in listing.expected if one not in listing.shown]
+    if missing and not listing.complete:
+        return Verdict(
+            Result.INCONCLUSIVE,
+            "inconclusive",
+            f"the record was not among the first {listing.rows} rows, and there are more pages",
+            exchanges=tuple(page.exchange for page in listing.pages[-2:]),
+        )
+    if missing:
+        return Verdict(
+            Result.FAIL,
+            "incomplete",
+            f"{missing[0]} is not in it, though this reader may see it",
+            "incomplete",
+            tuple(page.exchange for page in listing.pages[-2:]),
+        )
+    return Verdict(Result.PASS, "conform-allow", f"{listing.rows} rows, the planted one among them")
+
+
+def counts_what_it_shows(listing: Listing) -> Verdict:
+    """The total that a list claims is the number of rows that its reader can reach."""
+    if listing.total is None or not listing.complete:
+        return Verdict(Result.PASS, "conform-allow", "the list claims no total, or has more pages")
+    try:
+        total = int(listing.total)
+    except (TypeError, ValueError):
+        return Verdict(Result.PASS, "conform-allow", "the list claims no number")
+    if total != listing.rows:
+        return Verdict(
+            Result.FAIL,
+            "leak",
+            f"it claims {total} and shows {listing.rows}",
+            "count",
+            tuple(page.exchange for page in listing.pages[-2:]),
+        )
+    return Verdict(Result.PASS, "conform-allow", f"the total {total} is what is shown")
+
+
+def unguessable(made: Identifiers) -> Verdict:
+    """Ids that the target claims to be random do not follow one another."""
+    if len(made.ids) < 3:
+        return Verdict(Result.INCONCLUSIVE, "inconclusive", "too few ids were made to tell")
+    why = guessable(made.ids)
+    if why:
+        return Verdict(Result.FAIL, "guessable", why, "guessable")
+    reason = f"{len(made.ids)} ids in a row do not follow one another"
+    return Verdict(Result.PASS, "conform-deny", reason)

@@ -1,0 +1,201 @@
+"""The nouns of the field, as frozen values. This module imports nothing of ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Relation(StrEnum):
+    """How a persona stands to the instance that an operation is about."""
+
+    OWN = "own"
+    ASSIGNED = "assigned"
+    SAME_TENANT = "same_tenant"
+    OTHER_TENANT = "other_tenant"
+    NONE = "none"
+    COLLECTION = "collection"
+
+
+class Expected(StrEnum):
+    """What the policy says of a case."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+class Because(StrEnum):
+    """Why a case is expected to be allowed or denied; the refusal conventions follow it."""
+
+    GRANTED = "granted"
+    ROLE = "role"
+    UNRELATED = "unrelated"
+    OTHER_TENANT = "other_tenant"
+    UNAUTHENTICATED = "unauthenticated"
+    MISSING = "missing"
+
+
+class Outcome(StrEnum):
+    """What one answer says happened. Only the first four are statements about access."""
+
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    ABSENT = "absent"
+    UNAUTHENTICATED = "unauthenticated"
+    INVALID = "invalid"
+    CONFLICT = "conflict"
+    LIMITED = "limited"
+    BROKEN = "broken"
+
+    @property
+    def refused(self) -> bool:
+        return self in {Outcome.DENIED, Outcome.ABSENT, Outcome.UNAUTHENTICATED}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to try: subject, action, instance by relation, expected effect.
+
+    `id` is stable and plain (letters, digits, `.`, `_`, `-`). `persona` is None for cases
+    about the target as a whole. `other` is the tenant of the instance when it is not the
+    persona's. `variant` tells cases apart that differ in where or how an id is placed.
+    """
+
+    id: str
+    suite: str
+    property: str
+    sentence: str
+    persona: str | None
+    roles: tuple[str, ...]
+    tenant: str | None
+    resource: str | None
+    operation: str | None
+    kind: str | None
+    relation: Relation
+    expected: Expected
+    because: Because
+    other: str | None = None
+    variant: str | None = None
+
+
+@dataclass(frozen=True)
+class Message:
+    """A request as sent: URL, headers in order, body bytes."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """URL, headers and body as one searchable text."""
+        head = "\n".join(f"{name}: {value}" for name, value in self.headers)
+        return f"{self.method} {self.url}\n{head}\n\n{decode(self.body)}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response as received."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """Headers and body as one searchable text."""
+        head = "\n".join(f"{name}: {value}" for name, value in self.headers)
+        return f"{head}\n\n{decode(self.body)}"
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name, whatever its case."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+
+def decode(body: bytes) -> str:
+    """Bytes as text; what is not UTF-8 becomes visible replacement characters."""
+    return body.decode("utf-8", "replace")
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request, its answer (or the error instead), and when: UTC seconds and duration."""
+
+    id: str
+    persona: str
+    purpose: str
+    request: Message
+    answer: Answer | None
+    error: str | None
+    started: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Read:
+    """An exchange with the outcome that the target's rules give it."""
+
+    exchange: Exchange
+    outcome: Outcome
+
+    @property
+    def status(self) -> str:
+        """The status for a sentence: `403`, or why there was none."""
+        answer = self.exchange.answer
+        return str(answer.status) if answer else (self.exchange.error or "no answer")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What an oracle must know of the instance in a case: its id, parents' ids and markers."""
+
+    resource: str
+    tenant: str
+    ids: tuple[str, ...]
+    markers: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """All that was seen while one case was tried; the only thing that oracles look at.
+
+    `before`, `after` and `again` are read-backs by somebody who may read (`again` shows what
+    varies by itself); `reference` are the same requests with ids that never existed; `carried`
+    are the markers of the attempt's own payload; `unproved` says why there is no read-back.
+    """
+
+    case: Case
+    attempt: Read
+    control: Read | None = None
+    before: tuple[Read, ...] = ()
+    after: tuple[Read, ...] = ()
+    again: tuple[Read, ...] = ()
+    reference: tuple[Read, ...] = ()
+    subject: Subject | None = None
+    carried: frozenset[str] = frozenset()
+    convention: tuple[int, ...] | None = None
+    unproved: str | None = None
+    shows_change: bool = True
+
+
+class Result(StrEnum):
+    """The three verdicts, and the two ways for a case to have none."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    NOT_CLAIMED = "not_claimed"
+    NOT_TESTED = "not_tested"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an oracle concludes: the result, its kind, the rule it broke, and why in a sentence."""
+
+    result: Result
+    kind: str
+    reason: str
+    rule: str | None = None
+    exchanges: tuple[Exchange, ...] = field(default=())

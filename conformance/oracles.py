@@ -1,0 +1,609 @@
+"""Oracles: pure functions from a Trial to a Verdict. They send nothing and read no clock.
+
+Statements about access come from four outcomes only (allowed, denied, absent, unauthenticated).
+Anything else, such as a 5xx, a redirect or a timeout, proves nothing and is inconclusive.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from conformance.comparison import differences, facets, leaves, parsed
+from conformance.model import (
+    Because,
+    Exchange,
+    Expected,
+    Outcome,
+    Read,
+    Relation,
+    Result,
+    Trial,
+    Verdict,
+)
+
+Oracle = Callable[[Trial], Verdict]
+
+_SEVERITY = {
+    Result.FAIL: 0,
+    Result.INCONCLUSIVE: 1,
+    Result.NOT_TESTED: 2,
+    Result.NOT_CLAIMED: 3,
+    Result.PASS: 4,
+}
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict that decides: a failure before an inconclusive one before a pass."""
+    return min(verdicts, key=lambda verdict: _SEVERITY[verdict.result])
+
+
+def _family(trial: Trial) -> str:
+    because, relation = trial.case.because, trial.case.relation
+    if because is Because.UNAUTHENTICATED:
+        return "unauthenticated"
+    if because is Because.OTHER_TENANT or relation is Relation.OTHER_TENANT:
+        return "tenant"
+    return "bola" if because is Because.UNRELATED else "bfla"
+
+
+def _rule(trial: Trial) -> str:
+    return f"{_family(trial)}.{trial.case.kind or 'action'}"
+
+
+def _passed(kind: str, reason: str) -> Verdict:
+    return Verdict(Result.PASS, kind, reason)
+
+
+def _unknown(reason: str, *reads: Read) -> Verdict:
+    return Verdict(
+        Result.INCONCLUSIVE, "inconclusive", reason, exchanges=tuple(r.exchange for r in reads)
+    )
+
+
+def _failed(kind: str, rule: str, reason: str, *reads: Read) -> Verdict:
+    return Verdict(Result.FAIL, kind, reason, rule, tuple(read.exchange for read in reads))
+
+
+def _no_statement(read: Read) -> str | None:
+    """Why an answer says nothing about access, None if it does."""
+    answer = read.exchange.answer
+    if answer is None:
+        return f"there was no answer ({read.exchange.error})"
+    if 300 <= answer.status < 400:
+        where = answer.header("location") or "nowhere"
+        return f"the answer was a redirect ({answer.status} to {where}), which was not followed"
+    return {
+        Outcome.BROKEN: f"the target failed with {answer.status}",
+        Outcome.LIMITED: f"the target limited the rate ({answer.status})",
+        Outcome.CONFLICT: f"the state did not allow it ({answer.status})",
+        Outcome.INVALID: f"the request was rejected as invalid ({answer.status})",
+    }.get(read.outcome)
+
+
+# --- effect ----------------------------------------------------------------------------------
+
+
+def succeeded(trial: Trial) -> Verdict:
+    """A granted operation works; a refusal is an over-restriction if the instance is there."""
+    read = trial.attempt
+    if read.outcome is Outcome.ALLOWED:
+        return _passed("conform-allow", "granted, and it worked")
+    if not read.outcome.refused:
+        return _unknown(f"granted, but {_no_statement(read)}", read)
+    control = trial.control
+    if control is not None and control.outcome is not Outcome.ALLOWED:
+        return _unknown(
+            f"refused with {read.status}, but {control.exchange.persona}, who may do the same, "
+            f"was not served either ({control.status})",
+            read,
+            control,
+        )
+    return _failed(
+        "over-restriction",
+        f"over-restriction.{trial.case.kind}",
+        f"the policy grants it, the target answered {read.status}",
+        read,
+        *([control] if control else []),
+    )
+
+
+def changed(trial: Trial) -> Verdict:
+    """An allowed write is seen by somebody who reads it back."""
+    if trial.case.kind in {"read", "list", "search"}:
+        return _passed("conform-allow", "a read changes nothing")
+    if trial.attempt.outcome is not Outcome.ALLOWED:
+        return _passed("conform-allow", "nothing was written")
+    if trial.unproved or not trial.shows_change:
+        return _passed("conform-allow", "worked; no operation shows the new state")
+    broken = next((read for read in trial.after if _no_statement(read)), None)
+    if broken:
+        return _unknown(f"the read-back after the write: {_no_statement(broken)}", broken)
+    if _landed(trial):
+        return _passed("conform-allow", "granted, done, and seen in the read-back")
+    return _failed(
+        "no-effect",
+        "no-effect",
+        "the write was answered as done, but the read-back shows nothing of it",
+        trial.attempt,
+        *trial.before,
+        *trial.after,
+    )
+
+
+def refused(trial: Trial) -> Verdict:
+    """A denied operation is refused, and its control shows that the door opens to others.
+
+    A success is a breach only when it shows in the data: what a read returned is compared with
+    the record's markers and the control's answer, what a write did with the read-back.
+    """
+    read, control = trial.attempt, trial.control
+    if read.outcome is Outcome.ALLOWED:
+        return _granted_against_policy(trial)
+    reason = _no_statement(read)
+    opened = control is not None and control.outcome is Outcome.ALLOWED
+    if reason and not (read.outcome is Outcome.INVALID and opened):
+        return _unknown(f"denied by the policy, but {reason}", read)
+    if control is None:
+        if trial.before and all(one.outcome is Outcome.ALLOWED for one in trial.before):
+            return _passed("conform-deny", "refused; nobody may do it, and the record is there")
+        return _unknown("refused, but without a control: nobody showed that this door opens", read)
+    if not opened:
+        return _unknown(
+            f"refused, but the control failed: {control.exchange.persona}, who may do it, "
+            f"got {control.status}",
+            read,
+            control,
+        )
+    return _convention(trial) or _passed(
+        "conform-deny", f"refused ({read.status}), while {control.exchange.persona} was served"
+    )
+
+
+def _convention(trial: Trial) -> Verdict | None:
+    answer = trial.attempt.exchange.answer
+    if trial.convention is None or answer is None or answer.status in trial.convention:
+        return None
+    promised = " or ".join(str(status) for status in trial.convention)
+    return _failed(
+        "convention",
+        f"convention.{trial.case.because}",
+        f"refused with {answer.status}, but the target promises {promised} for this reason",
+        trial.attempt,
+    )
+
+
+def _granted_against_policy(trial: Trial) -> Verdict:
+    read = trial.attempt
+    kind = trial.case.kind
+    if kind in {"read", "list", "search"}:
+        shown = _shown(trial)
+        if shown:
+            return _failed("bypass", _rule(trial), f"answered {read.status} {shown}", read)
+        return _unknown(
+            f"answered {read.status}, but without anything that belongs to the record; if this is "
+            "how the target refuses, say so with an outcome rule",
+            read,
+            *([trial.control] if trial.control else []),
+        )
+    if trial.unproved:
+        return _failed(
+            "bypass",
+            _rule(trial),
+            f"answered {read.status} as done ({trial.unproved})",
+            read,
+        )
+    if _landed(trial) or not trial.shows_change:
+        return _failed(
+            "bypass",
+            _rule(trial),
+            f"answered {read.status}, and the read-back shows that it was done",
+            read,
+            *trial.before,
+            *trial.after,
+        )
+    return _unknown(
+        f"answered {read.status} as done, but the read-back shows no change to the record",
+        read,
+        *trial.after,
+    )
+
+
+def _shown(trial: Trial) -> str | None:
+    """How an answer proves that somebody else's data was given out, None if it does not."""
+    answer = trial.attempt.exchange.answer
+    if answer is None:
+        return None
+    text = answer.text.lower()
+    asked = trial.attempt.exchange.request.text.lower()
+    markers = trial.subject.markers if trial.subject else frozenset[str]()
+    if any(marker in text and marker not in asked for marker in markers):
+        return "with the record's own content"
+    control = trial.control
+    if control is None or control.exchange.answer is None:
+        return None
+    ids = trial.subject.ids if trial.subject else ()
+    theirs = facets(control.exchange.answer, ids)
+    mine = facets(answer, ids)
+    body = [name for name in theirs if name.startswith("body")]
+    if body and not any(marker in control.exchange.answer.text.lower() for marker in markers):
+        same = [name for name in body if mine.get(name) == theirs[name]]
+        if same or not answer.body:
+            return f"with what {control.exchange.persona} was given too"
+    if parsed(answer) is None:
+        return "with content" if answer.body and mine.get("body") == theirs.get("body") else None
+    telling = {
+        leaf for _path, leaf in leaves(parsed(control.exchange.answer)) if _is_telling(leaf)
+    } - {leaf for leaf in ids}
+    common = [leaf for _path, leaf in leaves(parsed(answer)) if leaf in telling]
+    if any(str(leaf).lower() not in asked for leaf in common):
+        return f"with values that {control.exchange.persona} was given too"
+    return None
+
+
+def _is_telling(leaf: object) -> bool:
+    return isinstance(leaf, str) and len(leaf) >= 6
+
+
+# --- unchanged -------------------------------------------------------------------------------
+
+
+def _landed(trial: Trial) -> bool:
+    """Whether the read-back after the attempt shows something that it did."""
+    after = [read for read in trial.after if read.exchange.answer]
+    texts = [read.exchange.answer.text.lower() for read in after if read.exchange.answer]
+    if any(marker in text for marker in trial.carried for text in texts):
+        return True
+    if trial.case.kind == "create":
+        return False
+    return bool(_altered(trial))
+
+
+def _altered(trial: Trial) -> list[str]:
+    """Parts of the read-back that differ before and after and do not vary by themselves."""
+    found: list[str] = []
+    for index, (before, after) in enumerate(zip(trial.before, trial.after, strict=False)):
+        if before.exchange.answer is None or after.exchange.answer is None:
+            continue
+        if before.outcome is not after.outcome:
+            found.append("outcome")
+            continue
+        first, second = facets(before.exchange.answer, ()), facets(after.exchange.answer, ())
+        parts = [name for name in differences(first, second) if name.startswith("body")]
+        if parts and index < len(trial.again):
+            repeat = trial.again[index].exchange.answer
+            if repeat is not None:
+                varying = set(differences(second, facets(repeat, ())))
+                parts = [name for name in parts if name not in varying]
+        found += parts
+    return found
+
+
+def unchanged(trial: Trial) -> Verdict:
+    """A refused write has left the record as it was, read back as somebody who may see it."""
+    if trial.case.kind in {"read", "list", "search"}:
+        return _passed("conform-deny", "a read changes nothing")
+    if trial.attempt.outcome is Outcome.ALLOWED:
+        return _passed("conform-deny", "not refused; see the effect")
+    if trial.unproved:
+        return _passed("conform-deny", f"not read back: {trial.unproved}")
+    for read in (*trial.before, *trial.after):
+        if _no_statement(read):
+            return _unknown(f"the read-back: {_no_statement(read)}", read)
+    if trial.before and any(read.outcome is not Outcome.ALLOWED for read in trial.before):
+        return _unknown("the record could not be read before the attempt", *trial.before)
+    if _landed(trial):
+        return _failed(
+            "side-effect",
+            f"side-effect.{_family(trial)}",
+            f"answered {trial.attempt.status}, and did it all the same: the read-back differs",
+            trial.attempt,
+            *trial.before,
+            *trial.after,
+        )
+    return _passed("conform-deny", "the read-back is the same as before")
+
+
+# --- indistinguishable -----------------------------------------------------------------------
+
+
+def indistinguishable(trial: Trial) -> Verdict:
+    """Somebody else's id and ids that never existed answer alike.
+
+    Two ids that never existed are asked for; whatever differs between those two answers varies
+    by itself and is set aside. Compared are status, headers, body and size, ids removed.
+    """
+    if len(trial.reference) < 2:
+        return _unknown("no id that never existed could be asked for", trial.attempt)
+    reads = (trial.attempt, *trial.reference)
+    for read in reads:
+        if _no_statement(read) and read.outcome is not Outcome.INVALID:
+            return _unknown(f"nothing to compare: {_no_statement(read)}", read)
+    if trial.control is None or trial.control.outcome is not Outcome.ALLOWED:
+        return _unknown("nobody showed that the record exists", trial.attempt)
+    ids = trial.subject.ids if trial.subject else ()
+    parts = [
+        facets(read.exchange.answer, _ids_of(read, ids)) for read in reads if read.exchange.answer
+    ]
+    varying = set(differences(parts[1], parts[2]))
+    told = [name for name in differences(parts[0], parts[1]) if name not in varying]
+    if any(name.startswith("body") for name in varying):
+        told = [name for name in told if name != "size"]
+    if not told:
+        return _passed("conform-deny", "answers alike for this id and for one that never existed")
+    first = told[0]
+    return _failed(
+        "distinguishable",
+        f"enumeration.{first.split()[0]}",
+        f"{first} tells them apart: {parts[0].get(first)!r} for the record that exists, "
+        f"{parts[1].get(first)!r} for one that never did",
+        *reads,
+    )
+
+
+def _ids_of(read: Read, ids: tuple[str, ...]) -> tuple[str, ...]:
+    sent = re.findall(r"[0-9A-Za-z_-]+", read.exchange.request.url)
+    return (*ids, *(part for part in sent if re.search(r"\d", part)))
+
+
+# --- leak ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A marker in an answer: whose it is, and why this persona may not see it (None: it may)."""
+
+    marker: str
+    of: str
+    field: str
+    tenant: str
+    why: str | None
+    rule: str
+
+
+def leaks(exchange: Exchange, sightings: Iterable[Sighting]) -> list[Verdict]:
+    """One failure for each kind of data that the answer gave away.
+
+    A marker that the request itself carried says nothing and does not count.
+    """
+    asked = exchange.request.text.lower()
+    found: dict[tuple[str, str, str], Verdict] = {}
+    for sighting in sightings:
+        if sighting.why is None or sighting.marker in asked:
+            continue
+        key = (sighting.rule, sighting.of, sighting.field)
+        found.setdefault(
+            key,
+            Verdict(
+                Result.FAIL,
+                "leak",
+                f"the answer holds {sighting.of}.{sighting.field} {sighting.why}",
+                sighting.rule,
+                (exchange,),
+            ),
+        )
+    return list(found.values())
+
+
+# --- error hygiene ---------------------------------------------------------------------------
+
+DISCLOSURES: Mapping[str, re.Pattern[str]] = {
+    "stack-trace": re.compile(
+        r"Traceback \(most recent call last\)|^\s+at [\w.$<>]+\([\w.]+:\d+\)"
+        r"|File \"[^\"]+\", line \d+|goroutine \d+ \[|\.(?:py|rb|php|java|cs|go|js|ts):\d+",
+        re.M,
+    ),
+    "sql": re.compile(
+        r"\bSELECT\b.{1,200}\bFROM\b|\bINSERT INTO\b|\bUPDATE\b.{1,80}\bSET\b|\bDELETE FROM\b"
+        r"|SQLSTATE|\bORA-\d{5}\b|psycopg|sqlalchemy|sqlite3?\.|\bPG::|java\.sql|mysql_|MySQL server"
+        r"|(?:violates|duplicate key).{0,40}constraint|relation \"[^\"]+\" does not exist",
+        re.I | re.S,
+    ),
+    "path": re.compile(
+        r"(?<![\w/])/(?:usr|home|var|opt|srv|app|etc|root|tmp)/[\w.-]+/[\w./-]+"
+        r"|[A-Za-z]:\\(?:[\w .-]+\\)+"
+    ),
+}
+VERSION = re.compile(r"[A-Za-z][\w.+-]*/\d+\.\d+|\b\d+\.\d+\.\d+\b")
+_VERSION_HEADERS = frozenset({"server", "x-powered-by", "x-aspnet-version", "x-runtime-version"})
+
+
+def discloses(read: Read) -> list[Verdict]:
+    """What an error answer tells about the inside: stack traces, SQL, paths, versions.
+
+    OWASP ASVS 5.0 v5.0.0-16.5.1: generic messages to the consumer of an unexpected error.
+    """
+    answer = read.exchange.answer
+    if answer is None or (answer.status < 400 and read.outcome is Outcome.ALLOWED):
+        return []
+    asked = read.exchange.request.text
+    found = []
+    for name, pattern in DISCLOSURES.items():
+        match = pattern.search(answer.text)
+        if match and match.group(0) not in asked:
+            told = match.group(0).strip()[:80]
+            found.append(
+                _failed("disclosure", f"disclosure.{name}", f"the error tells {told!r}", read)
+            )
+    for header, value in answer.headers:
+        if header.lower() in _VERSION_HEADERS and VERSION.search(value):
+            reason = f"the header {header} of an error tells a version: {value!r}"
+            found.append(_failed("disclosure", "disclosure.version", reason, read))
+    return found
+
+
+def expected_oracles(trial: Trial) -> tuple[Oracle, ...]:
+    """The oracles that fit what the policy says of the trial's case."""
+    if trial.case.expected is Expected.ALLOW:
+        return (succeeded, changed)
+    return (refused, unchanged)
+
+
+# --- ids in other places ---------------------------------------------------------------------
+
+
+def untouched(trial: Trial) -> Verdict:
+    """Whatever was answered, somebody else's record is as it was and holds nothing of the write."""
+    plain = trial.control
+    if plain is not None and plain.outcome is not Outcome.ALLOWED:
+        return _unknown(
+            f"the same write without the foreign id was not served either ({plain.status})", plain
+        )
+    reason = _no_statement(trial.attempt)
+    if reason and trial.attempt.outcome not in {Outcome.INVALID, Outcome.CONFLICT}:
+        return _unknown(f"a foreign id in the request: {reason}", trial.attempt)
+    for read in (*trial.before, *trial.after):
+        if read.outcome is not Outcome.ALLOWED and read not in trial.after:
+            return _unknown("the other record could not be read", read)
+    if not trial.before:
+        return _unknown("nobody may read the other record, so nothing was proved", trial.attempt)
+    if _landed(trial):
+        rule = "batch.write" if "theirs" in (trial.case.variant or "") else "body-id"
+        return _failed(
+            "bypass",
+            rule,
+            f"answered {trial.attempt.status}, and the other record reads differently now",
+            trial.attempt,
+            *trial.before,
+            *trial.after,
+        )
+    return _passed(
+        "conform-deny", f"answered {trial.attempt.status}; the other record is as it was"
+    )
+
+
+def batch_refused(trial: Trial) -> Verdict:
+    """In a batch, their id is answered like one that never existed, and gives nothing away."""
+    control = trial.control
+    if control is None or control.outcome is not Outcome.ALLOWED:
+        status = control.status if control else "nobody"
+        return _unknown(f"a batch of one's own records was not served ({status})", trial.attempt)
+    reason = _no_statement(trial.attempt)
+    if reason and trial.attempt.outcome is not Outcome.INVALID:
+        return _unknown(f"a batch with a foreign id: {reason}", trial.attempt)
+    markers = trial.subject.markers if trial.subject else frozenset[str]()
+    answer = trial.attempt.exchange.answer
+    if answer is not None and any(marker in answer.text.lower() for marker in markers):
+        return _failed(
+            "bypass", "batch.read", "the batch returned the other record's content", trial.attempt
+        )
+    if trial.before:
+        return untouched(trial)
+    return _passed("conform-deny", "the batch gave nothing of the other record")
+
+
+def alike_in_batch(trial: Trial) -> Verdict:
+    """Alone in a batch, their id and one that never existed get the same answer."""
+    if trial.case.variant != "only-theirs" or not trial.reference:
+        return _passed("conform-deny", "compared where the id stands alone")
+    first, other = trial.attempt, trial.reference[0]
+    if first.exchange.answer is None or other.exchange.answer is None:
+        return _unknown("nothing to compare", first, other)
+    one = facets(first.exchange.answer, _ids_in(first))
+    two = facets(other.exchange.answer, _ids_in(other))
+    told = [name for name in differences(one, two) if not name.startswith("header x-")]
+    if not told:
+        return _passed("conform-deny", "answers alike for their id and a missing one")
+    return _failed(
+        "distinguishable",
+        f"enumeration.{told[0].split()[0]}",
+        f"in a batch, {told[0]} tells a record of others ({one.get(told[0])!r}) from one that "
+        f"never existed ({two.get(told[0])!r})",
+        first,
+        other,
+    )
+
+
+def _ids_in(read: Read) -> tuple[str, ...]:
+    sent = re.findall(r"[0-9A-Za-z_-]{1,64}", read.exchange.request.text)
+    return tuple(part for part in sent if re.search(r"\d", part))
+
+
+def reference_refused(trial: Trial) -> Verdict:
+    """A reference to another tenant's record is refused, one's own is accepted."""
+    control = trial.control
+    if control is None or control.outcome is not Outcome.ALLOWED:
+        status = control.status if control else "nobody"
+        return _unknown(
+            f"the same request with one's own record was not served ({status})", trial.attempt
+        )
+    if trial.attempt.outcome is Outcome.ALLOWED:
+        return _failed(
+            "bypass",
+            "reference",
+            f"answered {trial.attempt.status}: {trial.case.variant} belongs to another tenant",
+            trial.attempt,
+        )
+    reason = _no_statement(trial.attempt)
+    accepted = {Outcome.INVALID, Outcome.CONFLICT}
+    if reason and trial.attempt.outcome not in accepted:
+        return _unknown(reason, trial.attempt)
+    return _passed("conform-deny", f"refused ({trial.attempt.status}), one's own is accepted")
+
+
+# --- lists and searches ----------------------------------------------------------------------
+
+
+def search_finds_nothing(trial: Trial) -> Verdict:
+    """Their value is answered like one that nobody has, while a searcher of theirs finds it."""
+    for read in (trial.attempt, *trial.reference):
+        reason = _no_statement(read)
+        if reason:
+            return _unknown(f"the search: {reason}", read)
+    control = trial.control
+    subject = trial.subject
+    if subject is None or control is None or control.exchange.answer is None:
+        return _unknown("nobody of that tenant may search, so nothing was proved", trial.attempt)
+    if subject.ids[0].lower() not in control.exchange.answer.text.lower() and not any(
+        marker in control.exchange.answer.text.lower() for marker in subject.markers
+    ):
+        return _unknown(
+            f"not even {control.exchange.persona} finds the record by that value", control
+        )
+    answers = [read.exchange.answer for read in (trial.attempt, *trial.reference)]
+    parts = [facets(answer, subject.ids) for answer in answers if answer is not None]
+    varying = set(differences(parts[1], parts[2]))
+    told = [name for name in differences(parts[0], parts[1]) if name not in varying]
+    if any(name.startswith("body") for name in varying):
+        told = [name for name in told if name != "size"]
+    if not told:
+        return _passed("conform-deny", "their value finds as little as one that nobody has")
+    return _failed(
+        "leak",
+        "leak.search",
+        f"a search for another tenant's value differs from one for nobody's: {told[0]} is "
+        f"{parts[0].get(told[0])!r}, not {parts[1].get(told[0])!r}",
+        trial.attempt,
+        *trial.reference,
+    )
+
+
+def answered(trial: Trial) -> Verdict:
+    """The attempt was answered at all; what the answer holds is for the leak oracle."""
+    answer = trial.attempt.exchange.answer
+    if answer is None:
+        return _unknown(f"no answer: {trial.attempt.exchange.error}", trial.attempt)
+    return _passed("conform-deny", f"answered {trial.attempt.status}, and gave nothing away")
+
+
+def cursor_is_bound(trial: Trial) -> Verdict:
+    """Another tenant's cursor gives nothing of that tenant; see the leak oracle."""
+    reason = _no_statement(trial.attempt)
+    if reason and trial.attempt.outcome is not Outcome.INVALID:
+        return _unknown(f"another tenant's cursor: {reason}", trial.attempt)
+    return _passed("conform-deny", f"answered {trial.attempt.status}, with nothing of theirs")
+
+
+def guessable(ids: Sequence[str]) -> str | None:
+    """Why ids made one after another can be guessed, None if nothing speaks for it."""
+    numbers = [int(found[-1]) for one in ids if (found := re.findall(r"\d+", one))]
+    shapes = {re.sub(r"\d+", "#", one) for one in ids}
+    if len(numbers) == len(ids) and len(shapes) == 1 and len(ids) > 2:
+        steps = [later - sooner for sooner, later in zip(numbers, numbers[1:], strict=False)]
+        if all(0 < abs(step) <= 10_000 for step in steps) and len({s > 0 for s in steps}) == 1:
+            return f"one after another they were {', '.join(ids)}"
+    version = [re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-.*", one, re.I) for one in ids]
+    if ids and all(version):
+        return "they are time-based UUIDs (version 1, RFC 9562 section 5.1)"
+    return None

@@ -1,0 +1,411 @@
+"""The pytest plugin: suites become items, one for each case; verdicts become the ledger.
+
+Each worker of pytest-xdist has a world of its own; the controller starts the target, logs
+everybody in and alone writes evidence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import json
+import os
+import random
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from conformance import __version__, evidence, planning, run, suite
+from conformance.cases import Profile
+from conformance.document import InvalidDocument
+from conformance.harness import Harness, Inconclusive, Judged, NotConformant, NotTested
+from conformance.login import LoginFailed
+from conformance.model import Case, Result, Verdict
+from conformance.target import Loaded, load
+from conformance.wire import Unreachable
+
+_PROPERTY = "wardproof"
+_STATE = pytest.StashKey["State"]()
+
+
+@dataclass
+class State:
+    """What the plugin knows during a session, in the controller or in a worker."""
+
+    loaded: Loaded
+    profile: Profile
+    seed: int
+    patterns: list[str]
+    out: Path
+    worker: dict[str, Any] | None
+    place: run.Place | None = None
+    opened: run.Open | None = None
+    harness: Harness | None = None
+    ledger: evidence.Ledger | None = None
+    stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    planned: dict[str, Case] = field(default_factory=dict)
+    plan_written: bool = False
+    interrupted: bool = False
+    left_over: list[dict[str, Any]] = field(default_factory=list)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("wardproof", "conformance of a healthcare system")
+    group.addoption("--target", metavar="DIR", help="folder of the target file (target.yaml)")
+    group.addoption(
+        "--profile",
+        choices=[profile.value for profile in Profile],
+        default=Profile.GATE.value,
+        help="how much of the matrix to walk (default: gate)",
+    )
+    group.addoption("--seed", type=int, help="seed of everything random (default: a new one)")
+    group.addoption("--case", action="append", default=[], metavar="ID", help="only these (globs)")
+    group.addoption("--out", metavar="DIR", help="where evidence goes (default: reports/runs/TIME)")
+    group.addoption("--base-url", metavar="URL", help="a target that already runs there")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    worker = getattr(config, "workerinput", None)
+    given = config.getoption("target")
+    if not given and worker is None:
+        return
+    shared = worker[_PROPERTY] if worker is not None else None
+    try:
+        loaded = load(
+            Path(shared["target"] if shared else given),
+            environ=None if shared is None else {**os.environ, **shared["generated"]},
+            secrets_required=not config.option.collectonly,
+        )
+    except InvalidDocument as error:
+        pytest.exit(str(error), returncode=3)
+    if shared is not None:
+        loaded = replace(loaded, generated=shared["generated"])
+    out = config.getoption("out")
+    seed = shared["seed"] if shared else config.getoption("seed")
+    state = State(
+        loaded=loaded,
+        profile=Profile(config.getoption("profile")),
+        seed=seed if seed is not None else random.SystemRandom().randrange(2**31),
+        patterns=list(config.getoption("case")),
+        out=planning.out_folder(Path(out) if out else None, loaded.folder),
+        worker=shared,
+    )
+    config.stash[_STATE] = state
+    if not config.option.collectonly and shared is None:
+        config.pluginmanager.register(_Controller(config, state), "wardproof-controller")
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        config.pluginmanager.register(_Worker(config, state), "wardproof-worker")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if not suite.has_cases(metafunc.function):
+        return
+    state = metafunc.config.stash.get(_STATE, None)
+    if state is None:
+        raise pytest.UsageError(
+            "the suites need a target: --target DIR, for example fixtures/targets/hospital"
+        )
+    found = [
+        case
+        for case in suite.cases_of(
+            metafunc.function, metafunc.module.__name__, state.loaded.target, state.profile
+        )
+        if _selected(case.id, state.patterns)
+    ]
+    for case in found:
+        if case.id in state.planned:
+            raise pytest.UsageError(f"two cases have the id {case.id}; names in the target clash")
+        state.planned[case.id] = case
+    metafunc.parametrize("case", found, ids=[case.id for case in found])
+
+
+def _selected(identity: str, patterns: Iterable[str]) -> bool:
+    patterns = list(patterns)
+    return not patterns or any(fnmatch.fnmatchcase(identity, one) for one in patterns)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # pytest makes one skipped item where a parameter set is empty; here that is no case at all.
+    empty = [item for item in items if _is_empty(item)]
+    if empty:
+        config.hook.pytest_deselected(items=empty)
+        items[:] = [item for item in items if not _is_empty(item)]
+
+
+def _is_empty(item: pytest.Item) -> bool:
+    marked = suite.has_cases(getattr(item, "function", None))
+    return marked and not isinstance(_case_of(item), Case)
+
+
+def _case_of(item: pytest.Item) -> object:
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("case") if callspec is not None else None
+
+
+@pytest.fixture
+def harness(request: pytest.FixtureRequest) -> Harness:
+    """What a suite holds in its hand: it tries a case and asks the oracles."""
+    state = request.config.stash[_STATE]
+    if state.harness is None:
+        assert state.place is not None
+        state.opened = state.opened or run.connect(state.loaded, state.place)
+        state.harness = run.harness(state.loaded, state.opened, state.seed)
+    return state.harness
+
+
+class _Worker:
+    """Runs in whoever runs items: a worker of xdist, or the only process."""
+
+    def __init__(self, config: pytest.Config, state: State) -> None:
+        self.config, self.state = config, state
+        if state.worker is not None:
+            state.place = run.Place(state.worker["base_url"], Path(state.worker["state"]))
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        kept = {item.callspec.id for item in session.items if hasattr(item, "callspec")}
+        self.state.planned = {key: case for key, case in self.state.planned.items() if key in kept}
+        if self.state.worker is not None:
+            plan = Path(self.state.worker["state"]) / "plan.json"
+            records = [evidence.case_record(case) for case in self.state.planned.values()]
+            partial = plan.with_name(f"plan-{self.state.worker['id']}.json")
+            partial.write_text(json.dumps(records), encoding="utf-8")
+            partial.replace(plan)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        case = _case_of(item)
+        if not isinstance(case, Case):
+            return report
+        if call.when == "call" or (call.when == "setup" and call.excinfo is not None):
+            self._record(item, call, case, report)
+        return report
+
+    def _record(
+        self,
+        item: pytest.Item,
+        call: pytest.CallInfo[None],
+        case: Case,
+        report: pytest.TestReport,
+    ) -> None:
+        harness = self.state.harness
+        error = call.excinfo.value if call.excinfo else None
+        judged = harness.judged if harness is not None else None
+        if harness is not None:
+            harness.judged = None
+        ours = isinstance(error, NotConformant | Inconclusive | NotTested)
+        if judged is None or judged.case.id != case.id or (error is not None and not ours):
+            # A suite that asks no oracle, or an error of the harness: never a pass.
+            reason = f"{type(error).__name__}: {error}" if error else "the test judged nothing"
+            judged = Judged(
+                case,
+                Verdict(Result.INCONCLUSIVE, "inconclusive", f"harness error: {reason}"),
+                (),
+                (),
+            )
+            report.outcome = "failed"
+            if error is None:
+                report.longrepr = reason
+        else:
+            report.longrepr = str(error) if error else None
+        if judged.verdict.result in {Result.NOT_CLAIMED, Result.NOT_TESTED}:
+            report.outcome = "skipped"
+            report.longrepr = (str(item.path), 0, judged.verdict.reason)
+        record = self._records(judged, harness)
+        report.user_properties.append((_PROPERTY, json.dumps(record)))
+
+    def _records(self, judged: Judged, harness: Harness | None) -> dict[str, Any]:
+        redact = self.state.opened.redactor if self.state.opened else None
+        verdict = {
+            "case": judged.case.id,
+            "outcome": judged.verdict.result.value,
+            "kind": judged.verdict.kind,
+            "reason": redact.text(judged.verdict.reason) if redact else judged.verdict.reason,
+            "seconds": round(judged.seconds, 4),
+            "control": {
+                "persona": judged.control.exchange.persona,
+                "outcome": judged.control.outcome.value,
+            }
+            if judged.control
+            else None,
+            "findings": harness.findings(judged) if harness else [],
+        }
+        exchanges = (
+            [evidence.exchange_record(one, redact) for one in judged.exchanges] if redact else []
+        )
+        return {"verdict": verdict, "exchanges": exchanges}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        state = self.state
+        left: list[dict[str, Any]] = []
+        if state.harness is not None:
+            world = state.harness.world
+            world.remove_all()
+            left = [
+                {
+                    "tenant": instance.tenant,
+                    "resource": instance.resource,
+                    "id": str(instance.id),
+                    "reason": world.wire.redactor.text(reason),
+                }
+                for instance, reason in world.left_over
+            ]
+            world.wire.close()
+        if state.worker is not None:
+            self.config.workeroutput[_PROPERTY] = left  # type: ignore[attr-defined]
+        else:
+            state.left_over += left
+
+
+class _Controller:
+    """Runs once: starts the target, logs everybody in, writes the ledger."""
+
+    def __init__(self, config: pytest.Config, state: State) -> None:
+        self.config, self.state = config, state
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        state = self.state
+        state.out.mkdir(parents=True, exist_ok=True)
+        try:
+            state.place = state.stack.enter_context(
+                run.started(
+                    state.loaded, state.out / "target.log", self.config.getoption("base_url")
+                )
+            )
+            state.opened = run.connect(state.loaded, state.place)
+            run.log_everybody_in(state.loaded, state.opened)
+        except Unreachable as error:
+            self._stop(str(error), 4)
+        except LoginFailed as error:
+            self._stop(str(error), 3)
+        except BaseException:
+            state.stack.close()
+            raise
+        state.ledger = evidence.Ledger(state.out)
+        state.ledger.append(
+            "run",
+            {
+                **run.header(
+                    state.loaded,
+                    base_url=state.place.base_url,
+                    profile=state.profile.value,
+                    seed=state.seed,
+                    suites=self._suites(),
+                    version=__version__,
+                ),
+                "started": evidence.timestamp(),
+            },
+        )
+
+    def _stop(self, message: str, code: int) -> NoReturn:
+        self.state.stack.close()
+        redactor = self.state.opened.redactor if self.state.opened else None
+        pytest.exit(redactor.text(message) if redactor else message, returncode=code)
+
+    def _suites(self) -> list[str]:
+        return sorted(
+            {Path(one.split("::")[0]).stem.removeprefix("test_") for one in self.config.args}
+        )
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        state = self.state
+        assert state.place is not None
+        node.workerinput[_PROPERTY] = {
+            "id": node.gateway.id,
+            "target": str(state.loaded.folder.absolute()),
+            "generated": dict(state.loaded.generated),
+            "seed": state.seed,
+            "base_url": state.place.base_url,
+            "state": str(state.place.state),
+        }
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+        assert self.state.place is not None
+        plan = self.state.place.state / "plan.json"
+        if plan.exists():
+            self._plan(json.loads(plan.read_text(encoding="utf-8")))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if not self.config.getoption("numprocesses", None):
+            self._plan([evidence.case_record(case) for case in self.state.planned.values()])
+
+    def _plan(self, records: list[dict[str, Any]]) -> None:
+        if self.state.plan_written or self.state.ledger is None:
+            return
+        self.state.plan_written = True
+        self.state.ledger.append("plan", {"digest": evidence.digest(records), "cases": records})
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        ledger = self.state.ledger
+        if ledger is None:
+            return
+        worker = getattr(report, "worker_id", "")
+        for name, value in report.user_properties:
+            if name != _PROPERTY:
+                continue
+            record = json.loads(str(value))
+            for exchange in record["exchanges"]:
+                ledger.append("exchange", {**exchange, "id": _of(worker, exchange["id"])})
+            verdict = record["verdict"]
+            verdict["exchanges"] = [_of(worker, one["id"]) for one in record["exchanges"]]
+            for finding in verdict["findings"]:
+                finding["exchanges"] = [_of(worker, one) for one in finding["exchanges"]]
+            ledger.append("verdict", verdict)
+        report.user_properties = [
+            (name, value) for name, value in report.user_properties if name != _PROPERTY
+        ]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        self.state.left_over += getattr(node, "workeroutput", {}).get(_PROPERTY, [])
+
+    def pytest_keyboard_interrupt(self) -> None:
+        self.state.interrupted = True
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self._end()
+
+    def pytest_unconfigure(self) -> None:
+        self._end()
+        self.state.stack.close()
+
+    def _end(self) -> None:
+        ledger = self.state.ledger
+        if ledger is None:
+            return
+        for record in self.state.left_over:
+            ledger.append("left_over", record)
+        ledger.append(
+            "end",
+            {"finished": evidence.timestamp(), "interrupted": self.state.interrupted},
+        )
+        ledger.close()
+        self.state.ledger = None
+
+
+def _of(worker: str, exchange: str) -> str:
+    return f"{worker}-{exchange}" if worker else exchange
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    state = config.stash.get(_STATE, None)
+    if state is None:
+        return None
+    return f"wardproof {__version__}: {state.loaded.target.system.name}, seed {state.seed}"
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    state = config.stash.get(_STATE, None)
+    if state is not None and not config.option.collectonly:
+        terminalreporter.write_line(f"evidence: {state.out}")

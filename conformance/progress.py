@@ -1,0 +1,90 @@
+"""The live display of a run: what is tried, how far it is, what was found so far."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+
+class Display:
+    """A pytest plugin that replaces the terminal reporter of `wardproof run`."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.problems: list[str] = []
+        self._counts: Counter[str] = Counter()
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[found]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task: TaskID | None = None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        if not hasattr(config, "workerinput"):
+            config.pluginmanager.unregister(name="terminalreporter")
+            self._progress.start()
+            self._task = self._progress.add_task("setting up the target", total=None, found="")
+
+    def _total(self, count: int) -> None:
+        if self._task is not None:
+            self._progress.update(self._task, total=count, description="trying")
+        if not self.console.is_terminal:
+            self.console.print(Text(f"trying {count:,} cases"))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if session.items:
+            self._total(len(session.items))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+        if self._task is not None and self._progress.tasks[0].total is None:
+            self._total(len(ids))
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.problems.append(str(report.longrepr))
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        self.problems.append(str(excrepr))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when != "call" and not (report.when == "setup" and not report.passed):
+            return
+        self._counts[report.outcome] += 1
+        if self._task is None:
+            return
+        suite = report.nodeid.split("::")[0].rsplit("/", 1)[-1].removesuffix(".py")
+        bad = self._counts["failed"]
+        self._progress.update(
+            self._task,
+            advance=1,
+            description=f"trying {suite.removeprefix('test_'):<17}",
+            found=f"[red]{bad} not conformant[/red]" if bad else "",
+        )
+
+    def pytest_unconfigure(self) -> None:
+        self._progress.stop()

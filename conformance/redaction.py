@@ -1,0 +1,63 @@
+"""Redaction: secrets are taken out of everything before it becomes evidence."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
+
+_SENSITIVE_HEADERS = frozenset(
+    {"authorization", "cookie", "set-cookie", "proxy-authorization", "x-csrf-token", "x-api-key"}
+)
+MASKED = "[redacted]"
+_SHORTEST = 6
+
+
+class Redactor:
+    """Knows every secret of a run, in the encodings in which it may turn up."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._forms: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+        for secret in secrets:
+            self.add(secret)
+
+    def add(self, secret: str) -> None:
+        """Redact `secret` from now on; very short values would blank out ordinary text."""
+        if len(secret) < _SHORTEST or secret in self._forms:
+            return
+        raw = secret.encode()
+        forms = {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
+        forms |= {raw.hex()}
+        # Inside a longer text, base64 of the secret starts at one of three offsets.
+        for offset in range(3):
+            encoded = base64.b64encode(b"\0" * offset + raw).decode()
+            core = encoded[(0, 2, 3)[offset] :].rstrip("=")[:-1]
+            if len(core) >= _SHORTEST + 2:
+                forms |= {core, core.replace("+", "-").replace("/", "_")}
+        self._forms |= forms
+        self._pattern = None
+
+    def text(self, text: str) -> str:
+        """`text` without any secret."""
+        if not self._forms:
+            return text
+        if self._pattern is None:
+            longest_first = sorted(self._forms, key=len, reverse=True)
+            self._pattern = re.compile("|".join(re.escape(form) for form in longest_first))
+        return self._pattern.sub(MASKED, text)
+
+    def headers(self, headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+        """Headers by name; those that carry credentials keep their scheme only."""
+        found: dict[str, str] = {}
+        for name, value in headers:
+            if name.lower() in _SENSITIVE_HEADERS:
+                scheme, _, rest = value.partition(" ")
+                short = f"{scheme} {MASKED}" if rest and scheme.isalpha() else MASKED
+                value = short
+            else:
+                value = self.text(value)
+            found[name] = f"{found[name]}, {value}" if name in found else value
+        return found

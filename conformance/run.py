@@ -1,0 +1,170 @@
+"""A run: the target loaded, started if need be, reached, and everybody logged in."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conformance import policy
+from conformance.harness import Harness
+from conformance.inventory import Documented, NoDocument
+from conformance.inventory import read as read_document
+from conformance.model import Message
+from conformance.redaction import Redactor
+from conformance.server import Server
+from conformance.session import Session
+from conformance.target import ANONYMOUS, Loaded, Target
+from conformance.wire import Unreachable, Wire, reach
+from conformance.world import World
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run's target is and where its logins are kept, for workers to share."""
+
+    base_url: str
+    state: Path
+
+
+@contextlib.contextmanager
+def started(loaded: Loaded, log: Path, base_url: str | None = None) -> Iterator[Place]:
+    """The target, started if it is to be; its logins in a private folder that is removed.
+
+    `base_url` names a target that already runs. Raises Unreachable.
+    """
+    system = loaded.target.system
+    state = Path(tempfile.mkdtemp(prefix="wardproof-"))
+    server: Server | None = None
+    try:
+        if system.start is not None and base_url is None:
+            server = Server(system.start, loaded.folder, system.base_url, loaded.generated, log)
+            server.wait()
+        yield Place(base_url or (server.base_url if server else system.base_url), state)
+    finally:
+        if server is not None:
+            server.stop()
+        shutil.rmtree(state, ignore_errors=True)
+
+
+@dataclass
+class Open:
+    """A wire to the target and a session for every persona."""
+
+    wire: Wire
+    sessions: Mapping[str, Session]
+    redactor: Redactor
+
+
+def connect(loaded: Loaded, place: Place) -> Open:
+    """Sessions for all personas and anonymous; nobody has logged in yet."""
+    redactor = Redactor(loaded.secrets)
+    wire = Wire(loaded.target, place.base_url, redactor)
+    names = (*loaded.target.personas, ANONYMOUS)
+    sessions = {name: Session(wire, name, place.state) for name in names}
+    return Open(wire, sessions, redactor)
+
+
+def log_everybody_in(loaded: Loaded, opened: Open) -> None:
+    """Reach the target and log every persona in. Raises Unreachable or LoginFailed."""
+    start = loaded.target.system.start
+    reach(opened.wire, start.ready if start else "/")
+    for name, session in opened.sessions.items():
+        if name != ANONYMOUS:
+            session.credentials()
+    _is_alive(loaded.target, opened)
+
+
+def _is_alive(target: Target, opened: Open) -> None:
+    """A target that fails whatever it is asked is not worth a thousand questions."""
+    statuses = set()
+    reads = [
+        (resource, name)
+        for resource, described in target.resources.items()
+        for name in described.operations
+        if described.kind(name) == "list" and target.object_of(resource, name) is None
+    ]
+    for resource, name in reads[:3]:
+        for persona in target.personas:
+            roles = policy.roles_of(target, persona)
+            if policy.grants(target, roles, resource, name):
+                path = target.operation(resource, name).path
+                if "{" in path:
+                    break
+                headers = tuple(opened.sessions[persona].credentials().items())
+                message = Message("GET", opened.wire.url(path), headers, b"")
+                answer = opened.wire.send(message, persona, "reach").answer
+                statuses.add(answer.status if answer else 0)
+                break
+    if statuses and all(status >= 500 or status == 0 for status in statuses):
+        shown = ", ".join(str(status) if status else "no answer" for status in sorted(statuses))
+        raise Unreachable(
+            f"{opened.wire.base_url} answers, but fails everything that was asked ({shown}). "
+            "Look at the target's own log first."
+        )
+
+
+def harness(loaded: Loaded, opened: Open, seed: int) -> Harness:
+    """A harness with an empty world."""
+    world = World(loaded.target, opened.wire, opened.sessions, seed)
+    return Harness(loaded.target, world, document(loaded, opened.wire))
+
+
+def document(loaded: Loaded, wire: Wire) -> list[Documented] | NoDocument | None:
+    """The API document's operations, why they cannot be read, or None if none is declared."""
+    if loaded.target.system.openapi is None:
+        return None
+    try:
+        return read_document(loaded.target, wire, loaded.folder)
+    except NoDocument as problem:
+        return problem
+
+
+def header(
+    loaded: Loaded, *, base_url: str, profile: str, seed: int, suites: list[str], version: str
+) -> dict[str, Any]:
+    """The ledger's first record: what was tested, with which policy, from where."""
+    target = loaded.target
+    return {
+        "schema": 1,
+        "wardproof": version,
+        "target": {
+            "name": target.system.name,
+            "version": target.system.version,
+            "base_url": base_url,
+            "digest": loaded.digest,
+        },
+        "profile": profile,
+        "seed": seed,
+        "suites": suites,
+        "platform": {"python": platform.python_version(), "os": f"{os.uname().sysname}"},
+        "tenants": {
+            name: {"timezone": target.tenants[name].timezone if name in target.tenants else None}
+            for name in policy.tenants(target)
+        },
+        "personas": [
+            {"id": name, "roles": list(account.role), "tenant": policy.tenant_of(target, name)}
+            for name, account in target.personas.items()
+        ]
+        + [{"id": ANONYMOUS, "roles": [ANONYMOUS], "tenant": None}],
+        "resources": {
+            resource: {
+                name: {"request": operation.request, "kind": described.kind(name)}
+                for name, operation in described.operations.items()
+            }
+            for resource, described in target.resources.items()
+        },
+        "policy": {
+            role: {
+                resource: {name: ", ".join(effects) for name, effects in operations.items()}
+                for resource, operations in grants.items()
+            }
+            for role, grants in target.policy.items()
+        },
+    }

@@ -1,0 +1,101 @@
+"""Starting a target that the harness may start, and making sure that it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from conformance.home import HOME
+from conformance.target import Start
+from conformance.wire import Unreachable, answers
+
+
+def free_port() -> int:
+    """A TCP port on the loopback that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    # Linux: PR_SET_PDEATHSIG, so that not even kill -9 of the harness leaves the target behind.
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+class Server:
+    """A started target; `stop` ends it with all its children."""
+
+    def __init__(
+        self, start: Start, folder: Path, base_url: str, secrets: Mapping[str, str], log: Path
+    ) -> None:
+        self.base_url = base_url.replace("{port}", str(free_port()))
+        port = self.base_url.rsplit(":", 1)[-1].split("/")[0]
+        names = {"port": port, "python": sys.executable, "home": str(HOME), "target": str(folder)}
+        self._start = start
+        self._log = log
+        command = [_filled(part, names) for part in start.command]
+        environ = {**os.environ, **secrets}
+        environ |= {key: _filled(value, names) for key, value in start.environment.items()}
+        paths = [str(HOME), os.environ.get("PYTHONPATH", "")]
+        environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+        try:
+            with log.open("wb") as output:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=environ,
+                    cwd=folder,
+                    start_new_session=True,
+                    preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+                )
+        except OSError as error:
+            raise Unreachable(f"the target could not be started ({command[0]}: {error})") from None
+
+    def wait(self) -> None:
+        """Return when the target answers. Raises Unreachable with the end of its log."""
+        deadline = time.monotonic() + self._start.timeout
+        url = self.base_url + self._start.ready
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                code = self._process.returncode
+                raise Unreachable(f"the target ended while starting ({code}):\n{self._tail()}")
+            if answers(url):
+                return
+            time.sleep(0.05)
+        self.stop()
+        raise Unreachable(
+            f"the target did not answer at {url} within {self._start.timeout:g} s:\n{self._tail()}"
+        )
+
+    def _tail(self) -> str:
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
+        return "\n".join(f"    {line}" for line in lines)
+
+    def stop(self) -> None:
+        """End the target's whole process group, gently first."""
+        for number, patience in ((signal.SIGTERM, 8.0), (signal.SIGKILL, 2.0)):
+            if self._process.poll() is not None:
+                break
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(patience)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def _filled(text: str, names: Mapping[str, str]) -> str:
+    for name, value in names.items():
+        text = text.replace("{" + name + "}", value)
+    return text

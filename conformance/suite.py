@@ -1,0 +1,52 @@
+"""How a suite says which cases its test is about."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from conformance import cases as sources
+from conformance.model import Case
+from conformance.target import Target
+
+F = TypeVar("F", bound=Callable[..., Any])
+_ATTRIBUTE = "__wardproof_cases__"
+
+Where = Callable[[Case], bool]
+
+
+def cases(source: sources.Source, where: Where = lambda _case: True) -> Callable[[F], F]:
+    """Run a test once for each case of `source` that fits `where`; it gets `case` and `harness`."""
+
+    def mark(test: F) -> F:
+        setattr(test, _ATTRIBUTE, (source, where))
+        return test
+
+    return mark
+
+
+def has_cases(test: object) -> bool:
+    """Whether a test was marked with `cases`."""
+    return hasattr(test, _ATTRIBUTE)
+
+
+def cases_of(
+    test: Callable[..., Any], module: str, target: Target, profile: sources.Profile
+) -> Iterator[Case]:
+    """The cases of a test, with their ids, in the order of the target file."""
+    source, where = getattr(test, _ATTRIBUTE)
+    suite = module.rsplit(".", 1)[-1].removeprefix("test_")
+    name = test.__name__.removeprefix("test_").replace("_", "-")
+    found: Iterator[Case] = (case for case in source(target, profile) if where(case))
+    if profile is sources.Profile.SMOKE:
+        found = sources.smoke(found)
+    for case in found:
+        yield sources.stamp(case, suite, name, sentence_of(test))
+
+
+def sentence_of(test: Callable[..., Any]) -> str:
+    """The first sentence of a test's docstring, which an auditor reads."""
+    text = re.sub(r"\s+", " ", inspect.getdoc(test) or test.__name__).strip()
+    return text.split(". ")[0].rstrip(".") + "."

@@ -1,0 +1,831 @@
+"""The target file: the system under test, described by one folder of YAML.
+
+`load(folder)` gives a validated Target; every problem is reported at once, with its place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets as random
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from jsonpath_rfc9535 import JSONPathError
+from jsonpath_rfc9535 import compile as compile_path
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from conformance import archetypes
+from conformance import template as template_values
+from conformance.document import Document, InvalidDocument, Problem, all_problems, meant
+
+ANONYMOUS = "anonymous"
+_METHODS = "GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS"
+_REQUEST = re.compile(rf"^({_METHODS}) (/\S*|\{{\S+)$")
+_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*$")
+_PERSONA = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$")
+PLACEHOLDER = re.compile(r"\{([a-z_][A-Za-z0-9_.:|+@ -]*)\}")
+
+EFFECTS = frozenset({"allow", "own", "assigned", "global", "forbid", "deny"})
+
+Kind = Literal["create", "read", "list", "search", "update", "delete", "action"]
+SAFE_KINDS: frozenset[str] = frozenset({"read", "list", "search"})
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors: a misspelt key must never be silently ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _extraction(value: str) -> str:
+    source = value.split(" ~ ", 1)[0].strip()
+    if source.startswith("$"):
+        try:
+            compile_path(source)
+        except JSONPathError as error:
+            raise ValueError(f"{source!r} is not a JSONPath (RFC 9535): {error}") from None
+    elif not re.match(r"^(header|cookie|input):\S+$|^body$", source):
+        raise ValueError(
+            f"{value!r} says no place of an answer; write $.json.path, header:NAME, cookie:NAME, "
+            "input:NAME (an HTML form field) or body, optionally followed by ' ~ REGEX'"
+        )
+    if " ~ " in value:
+        _regex(value.split(" ~ ", 1)[1])
+    return value
+
+
+def _regex(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"{value!r} is not a regular expression: {error}") from None
+    return value
+
+
+Extraction = Annotated[
+    str,
+    AfterValidator(_extraction),
+    Field(description="$.json.path, header:NAME, cookie:NAME, input:NAME or body; then ' ~ REGEX'"),
+]
+Regex = Annotated[str, AfterValidator(_regex)]
+
+
+def _path(value: str) -> str:
+    if not value.startswith("$"):
+        raise ValueError(f"{value!r} is not a JSONPath: it starts with $")
+    return _extraction(value)
+
+
+JsonPath = Annotated[str, AfterValidator(_path)]
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+Statuses = Annotated[list[Annotated[int, Field(ge=100, le=599)]], BeforeValidator(_as_list)]
+Names = Annotated[list[str], BeforeValidator(_as_list)]
+
+
+class Request(Strict):
+    """A request template: method and path, at most one body, and what to take from the answer."""
+
+    request: str = Field(description="METHOD /path, with {placeholders}")
+    json_: Any = Field(default=None, alias="json")
+    form: dict[str, Any] | None = None
+    body: str | None = Field(default=None, description="raw body text")
+    content_type: str | None = None
+    query: dict[str, Any] = {}
+    headers: dict[str, str] = {}
+    take: dict[str, Extraction] = {}
+
+    @field_validator("request")
+    @classmethod
+    def _method_and_path(cls, value: str) -> str:
+        if not _REQUEST.match(value):
+            raise ValueError(f"{value!r} is not 'METHOD /path', like 'GET /patients/{{id}}'")
+        return value
+
+    @model_validator(mode="after")
+    def _one_body(self) -> Request:
+        given = [self.json_ is not None, self.form is not None, self.body is not None]
+        if sum(given) > 1:
+            raise ValueError("a request has one body: json, form or body")
+        return self
+
+    @property
+    def method(self) -> str:
+        return self.request.split(" ", 1)[0]
+
+    @property
+    def path(self) -> str:
+        return self.request.split(" ", 1)[1]
+
+    def placeholders(self) -> frozenset[str]:
+        """Names inside {braces} anywhere in the request, without filters."""
+        parts = (self.path, self.json_, self.form, self.body, self.query, self.headers)
+        found = {match for part in parts for match in _placeholders(part)}
+        return frozenset(found)
+
+
+def _placeholders(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        for match in PLACEHOLDER.finditer(value):
+            yield re.split(r"[|:]", match.group(1))[0]
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _placeholders(key)
+            yield from _placeholders(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _placeholders(item)
+
+
+def _short_request(value: Any) -> Any:
+    return {"request": value} if isinstance(value, str) else value
+
+
+Step = Annotated[Request, BeforeValidator(_short_request)]
+
+
+class Preparation(Request):
+    """A request that somebody else makes so that a relation or a state comes true."""
+
+    as_: Names = Field(default=[], alias="as")
+
+
+class When(Strict):
+    """Conditions on an answer; all that are given must hold."""
+
+    status: Statuses | None = None
+    json_: JsonPath | None = Field(default=None, alias="json")
+    equals: Any = None
+    matches: Regex | None = None
+    body: Regex | None = None
+    header: str | None = Field(default=None, description="NAME, or NAME ~ REGEX")
+    empty: bool | None = None
+
+
+Answer = Literal[
+    "allowed", "denied", "absent", "unauthenticated", "invalid", "conflict", "limited", "broken"
+]
+
+
+class OutcomeRule(Strict):
+    """How to read an answer whose status does not say what happened."""
+
+    when: When
+    then: Answer
+
+
+class Refusals(Strict):
+    """The statuses this target promises for each reason to refuse; what is absent is not judged."""
+
+    unauthenticated: Statuses | None = None
+    role: Statuses | None = None
+    other_tenant: Statuses | None = None
+    unrelated: Statuses | None = None
+    missing: Statuses | None = None
+
+
+class Paging(Strict):
+    """How the next page of a list is asked for."""
+
+    param: str | None = Field(default=None, description="query parameter that moves on")
+    start: int | None = Field(default=None, description="first value, for numbered pages")
+    step: int = 1
+    cursor: Extraction | None = Field(default=None, description="where the next value is found")
+    link: Extraction | None = Field(default=None, description="where the next URL is found")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Paging:
+        if self.link is None and self.param is None:
+            raise ValueError("say 'link', or 'param' with 'cursor' or 'start'")
+        if self.link is None and (self.cursor is None) == (self.start is None):
+            raise ValueError("'param' goes with either 'cursor' or 'start'")
+        return self
+
+
+class Operation(Request):
+    """One thing the API can do to a resource, under its business name."""
+
+    kind: Kind | None = None
+    as_: Names = Field(default=[], alias="as", description="who does it while the world is built")
+    id: Extraction | None = Field(default=None, description="where a created id is found")
+    items: JsonPath | None = Field(default=None, description="the rows of a list, $.items[*]")
+    item_id: JsonPath | None = Field(default=None, description="the id inside one row")
+    total: Extraction | None = Field(default=None, description="the count a list claims")
+    next: Paging | None = None
+    finds: str | None = Field(default=None, description="the field that {term} searches in")
+    after: list[str] = Field(default=[], description="operations done first, for the right state")
+    unchanged: str | None = Field(default=None, description="operation that shows the state")
+    shows_change: bool = Field(default=True, description="whether 'unchanged' would show it")
+    fresh: Names = Field(default=[], description="parents that each instance needs for itself")
+    object: str | None = Field(default=None, description="resource whose relation decides")
+    outcomes: list[OutcomeRule] = []
+    refusals: Refusals = Refusals()
+    not_tested: str | None = Field(default=None, description="reason to leave this one out")
+
+    @model_validator(mode="after")
+    def _list_parts(self) -> Operation:
+        if self.next is not None and self.items is None:
+            raise ValueError("'next' needs 'items', the JSONPath of the rows")
+        return self
+
+
+ShortOperation = Annotated[Operation, BeforeValidator(_short_request)]
+
+
+def _kind(name: str, operation: Operation) -> Kind:
+    if operation.kind:
+        return operation.kind
+    if name in {"create", "read", "list", "search", "update", "delete"}:
+        return name  # type: ignore[return-value]
+    if operation.finds or "{term}" in str(operation.query) + operation.path:
+        return "search"
+    if operation.items and operation.method in {"GET", "POST"}:
+        return "list"
+    if operation.method in {"GET", "HEAD"}:
+        return "read"
+    return "delete" if operation.method == "DELETE" else "action"
+
+
+def _relation(value: Any) -> Any:
+    if isinstance(value, dict) and "request" not in value:
+        return {"roles": value}
+    if isinstance(value, str):
+        return {"way": value}
+    return {"step": value}
+
+
+class Way(Strict):
+    """How a persona comes to stand in a relation to an instance."""
+
+    way: Literal["creator", "parent"] | None = None
+    step: Preparation | None = None
+    roles: dict[str, Annotated[Way, BeforeValidator(_relation)]] | None = None
+
+    def for_role(self, roles: frozenset[str] | set[str] | tuple[str, ...]) -> Way | None:
+        """The way for somebody with `roles`; None when that relation does not exist for them."""
+        if self.roles is None:
+            return self
+        for name, way in self.roles.items():
+            if name in roles or name == "*":
+                return way
+        return None
+
+
+class Relations(Strict):
+    """How `own` and `assigned` come true for this resource; a child inherits from its parent."""
+
+    own: Annotated[Way, BeforeValidator(_relation)] | None = None
+    assigned: Annotated[Way, BeforeValidator(_relation)] | None = None
+
+
+class Existing(Strict):
+    """An instance that is already there, for targets that cannot create one."""
+
+    tenant: str
+    id: str | int
+    own: list[str] = []
+    assigned: list[str] = []
+    values: dict[str, str | int] = Field(
+        default={}, description="field values that nobody else's record holds: they are markers"
+    )
+    parents: dict[str, str | int] = Field(default={}, description="ids of its parents")
+
+
+class Resource(BaseModel):
+    """A resource: its operations by business name, and a few settings."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, ShortOperation] = Field(init=False)
+
+    parent: str | None = None
+    relations: Relations = Relations()
+    instances: list[Existing] = []
+    remove: Annotated[Preparation | None, BeforeValidator(_short_request)] = Field(
+        default=None, description="how an instance made by a run is cleaned up"
+    )
+    unguessable: bool = Field(default=False, description="the target claims that ids are random")
+    never: str | int | None = Field(default=None, description="an id that never existed")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _operations(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError("a resource is a mapping of operations, like 'read: GET /x/{id}'")
+        settings = set(cls.model_fields)
+        for name, item in value.items():
+            if name in settings:
+                continue
+            short = isinstance(item, str) and _REQUEST.match(item)
+            if not short and not (isinstance(item, dict) and "request" in item):
+                raise ValueError(
+                    f"{name!r} is neither a setting of a resource nor an operation "
+                    f"(METHOD /path, or a mapping with 'request'){meant(str(name), settings)}"
+                )
+            if not _NAME.match(str(name)):
+                raise ValueError(f"{name!r} is no plain operation name (letters, digits, _ and -)")
+        return value
+
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        return self.__pydantic_extra__ or {}
+
+    def kind(self, name: str) -> Kind:
+        """What the operation does to the resource; from its name and method unless said."""
+        return _kind(name, self.operations[name])
+
+
+class Tenant(BaseModel):
+    """A tenant; further keys are facts that templates may use as {tenant.KEY}."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, str | int | bool] = Field(init=False)
+
+    timezone: str | None = None
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str | None) -> str | None:
+        if value is not None and value not in available_timezones():
+            raise ValueError(f"{value!r} is no IANA time zone{meant(value, available_timezones())}")
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone or "UTC")
+
+
+class Tenancy(Strict):
+    """How a request names its tenant, where the login's claim does not say it."""
+
+    header: dict[str, str] = {}
+    host: str | None = Field(default=None, description="Host header, e.g. {tenant.slug}.example")
+    path: str | None = Field(default=None, description="path prefix, e.g. /t/{tenant.slug}")
+    query: dict[str, str] = {}
+
+
+class OAuth2(Strict):
+    """A token from an OAuth 2.0 token endpoint (RFC 6749 sections 4.3 and 4.4)."""
+
+    token: str = Field(description="path of the token endpoint")
+    grant: Literal["client_credentials", "password"]
+    client_id: str = "{client_id}"
+    client_secret: str | None = "{client_secret}"
+    username: str = "{username}"
+    password: str = "{password}"
+    scope: str | None = None
+    client_auth: Literal["client_secret_basic", "client_secret_post", "none"] = (
+        "client_secret_basic"
+    )
+
+
+class Login(Strict):
+    """How a persona proves who it is; steps in the order before, request, then, me."""
+
+    before: list[Step] = []
+    request: str | None = None
+    json_: Any = Field(default=None, alias="json")
+    form: dict[str, Any] | None = None
+    query: dict[str, Any] = {}
+    headers: dict[str, str] = {}
+    take: dict[str, Extraction] = {}
+    bearer: Extraction | None = Field(default=None, description="where the access token is found")
+    basic: bool = Field(default=False, description="HTTP Basic with {username} and {password}")
+    oauth2: OAuth2 | None = None
+    then: list[Step] = Field(default=[], description="second step; {totp} is the current code")
+    let: dict[str, str] = Field(default={}, description="values made from what was taken")
+    send: dict[str, str] = Field(default={}, description="headers of every later request")
+    me: Annotated[Step | None, BeforeValidator(_short_request)] = None
+    refresh: Annotated[Step | None, BeforeValidator(_short_request)] = None
+    lifetime: float | None = Field(default=None, description="seconds, if no answer says it")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _post(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "post" in value and "request" not in value:
+            value = {**value, "request": f"POST {value['post']}"}
+            del value["post"]
+        return value
+
+    @model_validator(mode="after")
+    def _does_something(self) -> Login:
+        if not (self.request or self.basic or self.oauth2 or self.send):
+            raise ValueError("a login needs 'request', 'basic: true', 'oauth2' or 'send'")
+        if self.request:
+            Request.model_validate({"request": self.request})
+        return self
+
+    def step(self) -> Request | None:
+        """The main request as a template."""
+        if self.request is None:
+            return None
+        return Request.model_validate(
+            {
+                "request": self.request,
+                "json": self.json_,
+                "form": self.form,
+                "query": self.query,
+                "headers": self.headers,
+                "take": self.take,
+            }
+        )
+
+
+class Persona(BaseModel):
+    """A synthetic account; further keys are facts for templates, as {persona.KEY}."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, str | int | bool] = Field(init=False)
+
+    role: Names
+    tenant: str | None = None
+    login: str | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Start(Strict):
+    """How the harness starts the target, if it may."""
+
+    command: list[str] = Field(min_length=1, description="{port}, {python}, {home}, {target}")
+    ready: str = Field(default="/", description="path that answers below 500 when ready")
+    timeout: float = Field(default=60, gt=0, description="seconds")
+    generate: list[str] = Field(default=[], description="environment secrets made per run if unset")
+    environment: dict[str, str] = {}
+    throwaway: bool = Field(default=False, description="its data disappears when it stops")
+
+
+class System(Strict):
+    """The system under test."""
+
+    name: str
+    version: str | None = None
+    base_url: str
+    openapi: str | None = Field(default=None, description="path or URL, or file beside the target")
+    start: Start | None = None
+    headers: dict[str, str] = {}
+    timeout: float = Field(default=10, gt=0, description="seconds for one request")
+    max_connections: int = Field(default=8, ge=1)
+    allow_hosts: list[str] = Field(default=[], description="hosts outside the loopback")
+    allow_writes: bool = Field(default=True, description="false: only safe operations are tried")
+    verify_tls: bool | str = True
+
+    @field_validator("base_url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        parts = urlsplit(value.replace("{port}", "1"))
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(f"{value!r} is no http(s) URL, like http://127.0.0.1:8000")
+        return value.rstrip("/")
+
+
+class Exclusion(Strict):
+    """Operations of the API document that are left out on purpose."""
+
+    operation: str = Field(description="METHOD /path as in the document; * matches anything")
+    reason: str = Field(min_length=3)
+
+
+class Mask(Strict):
+    """Which fields of a resource a grant shows: a whitelist, or the few that are hidden."""
+
+    visible: list[str] | None = None
+    hidden: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Mask:
+        if (self.visible is None) == (self.hidden is None):
+            raise ValueError("a mask says either 'visible' or 'hidden'")
+        return self
+
+
+Grants = dict[str, dict[str, Names]]
+
+
+class Target(Strict):
+    """Everything the harness knows of a system."""
+
+    system: System
+    tenants: dict[str, Tenant] = {}
+    tenancy: Tenancy = Tenancy()
+    login: dict[str, Login] = {}
+    personas: dict[str, Persona]
+    resources: dict[str, Resource]
+    policy: dict[str, Grants]
+    masks: dict[str, Mask] = {}
+    refusals: Refusals = Refusals()
+    outcomes: list[OutcomeRule] = []
+    exclusions: list[Exclusion] = []
+
+    def operation(self, resource: str, name: str) -> Operation:
+        return self.resources[resource].operations[name]
+
+    def ancestors(self, resource: str) -> tuple[str, ...]:
+        """Parent, grandparent and so on."""
+        found: list[str] = []
+        current = self.resources[resource].parent
+        while current and current not in found:
+            found.append(current)
+            current = self.resources[current].parent
+        return tuple(found)
+
+    def needs(self, resource: str, template: Request) -> tuple[str, ...]:
+        """Resources whose instances the template names, the own one left out."""
+        heads = {name.split(".")[0] for name in template.placeholders() if "." in name}
+        return tuple(sorted(name for name in heads & set(self.resources) if name != resource))
+
+    def object_of(self, resource: str, name: str) -> str | None:
+        """The resource whose instance the operation is about, None for a collection.
+
+        That is the own resource if the request carries {id}; else the parent whose id it
+        carries, so that creating a note in a chart is judged by the relation to the chart.
+        """
+        operation = self.operation(resource, name)
+        if operation.object:
+            return operation.object
+        if {"id", f"{resource}.id"} & operation.placeholders() or self.batch(resource, name):
+            return resource
+        named = self.needs(resource, operation)
+        for ancestor in self.ancestors(resource):
+            if ancestor in named:
+                return ancestor
+        return None
+
+    def batch(self, resource: str, name: str) -> bool:
+        """Whether the operation takes a list of ids ({ids})."""
+        return "ids" in self.operation(resource, name).placeholders()
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A target with where it came from."""
+
+    target: Target
+    folder: Path
+    digest: str
+    secrets: frozenset[str]
+    generated: Mapping[str, str]
+
+
+def load(
+    folder: Path,
+    *,
+    environ: Mapping[str, str] | None = None,
+    secrets_required: bool = True,
+) -> Loaded:
+    """Read target.yaml (and policy.yaml beside it) from `folder`.
+
+    Raises InvalidDocument with all problems at once. With `secrets_required=False` unset
+    variables are left as written, for commands that send nothing.
+    """
+    environ = dict(os.environ if environ is None else environ)
+    path = folder / "target.yaml" if folder.is_dir() else folder
+    if not path.exists():
+        raise InvalidDocument(
+            f"{path}: there is no such file; --target takes the folder that holds target.yaml"
+        )
+    main = Document(path)
+    if not isinstance(main.data, dict):
+        raise InvalidDocument(f"{path}:1:1: a target file is a mapping that starts with 'system:'")
+    generated = _generated(main.data, environ)
+    secrets = main.substitute({**environ, **generated}, required=secrets_required)
+    digest = hashlib.sha256(path.read_bytes())
+    documents = {"target": main}
+    policy_path = path.with_name("policy.yaml")
+    if policy_path.exists():
+        documents["policy"] = Document(policy_path)
+        digest.update(policy_path.read_bytes())
+        _merge(main, documents["policy"])
+    elif "policy" not in main.data:
+        raise main.report(
+            [Problem((), f"no 'policy' here and no {policy_path.name} beside it: write the grants")]
+        )
+    _expand_archetypes(main.data)
+    target, problems = main.problems(Target)
+    if target is not None:
+        problems += check(target)
+    elsewhere = documents.get("policy", main)
+    of_policy = [problem for problem in problems if _owner(problem, elsewhere) is elsewhere]
+    of_target = [problem for problem in problems if problem not in of_policy]
+    error = all_problems([(main, of_target), (elsewhere, of_policy)])
+    if error or target is None:
+        raise error or InvalidDocument(f"{path}: does not describe a target")
+    return Loaded(
+        target=target,
+        folder=path.parent,
+        digest=digest.hexdigest(),
+        secrets=secrets | frozenset(generated.values()),
+        generated=generated,
+    )
+
+
+def _owner(problem: Problem, policy: Document) -> Document | None:
+    head = problem.loc[0] if problem.loc else None
+    inside = isinstance(policy.data, dict) and head in policy.data
+    return policy if inside else None
+
+
+def _generated(data: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
+    system = data.get("system")
+    start = system.get("start") if isinstance(system, dict) else None
+    names = start.get("generate") if isinstance(start, dict) else None
+    wanted = [str(name) for name in names] if isinstance(names, list) else []
+    return {name: random.token_urlsafe(18) for name in wanted if not environ.get(name)}
+
+
+def _merge(main: Document, policy: Document) -> None:
+    if not isinstance(policy.data, dict) or not policy.data:
+        raise policy.report([Problem((), "a policy file is a mapping with 'policy' and 'masks'")])
+    problems = []
+    for key in policy.data:
+        if key not in {"policy", "masks"}:
+            known = meant(str(key), ["policy", "masks"])
+            problems.append(Problem((key,), f"unknown key {key!r} in a policy file{known}"))
+        elif key in main.data:
+            problems.append(Problem((key,), f"'{key}' is already in {main.path}"))
+    if problems:
+        raise policy.report(problems)
+    main.data.update(policy.data)
+
+
+def _expand_archetypes(data: dict[str, Any]) -> None:
+    policy, resources = data.get("policy"), data.get("resources")
+    if not isinstance(policy, dict) or not isinstance(resources, dict):
+        return
+    for role, grants in policy.items():
+        if grants == "archetype":
+            policy[role] = archetypes.grants(str(role), resources)
+
+
+def check(target: Target) -> list[Problem]:
+    """What pydantic cannot see: names that must exist elsewhere in the file."""
+    return [
+        *_check_system(target),
+        *_check_personas(target),
+        *_check_resources(target),
+        *_check_policy(target),
+    ]
+
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine's loopback (RFC 6761 keeps *.localhost there)."""
+    return host in LOOPBACK or host.endswith(".localhost") or host.startswith("127.")
+
+
+def _check_system(target: Target) -> Iterator[Problem]:
+    host = urlsplit(target.system.base_url).hostname or ""
+    if not is_loopback(host) and host not in target.system.allow_hosts:
+        yield Problem(
+            ("system", "base_url"),
+            f"{host} is outside the loopback; if you may test it, add it to system.allow_hosts",
+        )
+
+
+def _unknown(word: str, what: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    return f"there is no {what} {word!r}{meant(word, names) or '; there are: ' + ', '.join(names)}"
+
+
+def _check_personas(target: Target) -> Iterator[Problem]:
+    for name, persona in target.personas.items():
+        loc = ("personas", name)
+        if not _PERSONA.match(name) or name == ANONYMOUS:
+            yield Problem(loc, f"{name!r} is no persona name (like nurse.north; not 'anonymous')")
+        if persona.tenant is not None and persona.tenant not in target.tenants:
+            yield Problem((*loc, "tenant"), _unknown(persona.tenant, "tenant", target.tenants))
+        if persona.tenant is None and len(target.tenants) > 1:
+            yield Problem(loc, "say the persona's 'tenant': this target has several")
+        if persona.login is not None and persona.login not in target.login:
+            yield Problem((*loc, "login"), _unknown(persona.login, "login", target.login))
+        if persona.login is None and len(target.login) != 1:
+            yield Problem(loc, "say which 'login' this persona uses: there is not exactly one")
+        for role in persona.role:
+            if role not in target.policy:
+                yield Problem((*loc, "role"), _unknown(role, "role in the policy", target.policy))
+
+
+def _actors(target: Target) -> set[str]:
+    return {role for persona in target.personas.values() for role in persona.role} | set(
+        target.personas
+    )
+
+
+def _check_resources(target: Target) -> Iterator[Problem]:
+    actors = _actors(target)
+    for name, resource in target.resources.items():
+        loc: tuple[str | int, ...] = ("resources", name)
+        if not _NAME.match(name):
+            yield Problem(loc, f"{name!r} is no plain resource name (letters, digits, _ and -)")
+        if resource.parent is not None and resource.parent not in target.resources:
+            yield Problem((*loc, "parent"), _unknown(resource.parent, "resource", target.resources))
+        if name in _line_of(target, name):
+            yield Problem((*loc, "parent"), f"{name} would be its own ancestor")
+        for place, existing in enumerate(resource.instances):
+            if existing.tenant not in target.tenants:
+                yield Problem(
+                    (*loc, "instances", place, "tenant"),
+                    _unknown(existing.tenant, "tenant", target.tenants),
+                )
+            for persona in (*existing.own, *existing.assigned):
+                if persona not in target.personas:
+                    yield Problem(
+                        (*loc, "instances", place), _unknown(persona, "persona", target.personas)
+                    )
+        creates = [key for key in resource.operations if resource.kind(key) == "create"]
+        for key, operation in resource.operations.items():
+            here = (*loc, key)
+            if "." in key:
+                yield Problem(here, "an operation name holds no dot")
+            for actor in operation.as_:
+                if actor not in actors:
+                    yield Problem((*here, "as"), _unknown(actor, "role or persona", actors))
+            for other in (*operation.after, operation.unchanged):
+                if other is not None and other not in resource.operations:
+                    yield Problem(here, _unknown(other, "operation", resource.operations))
+            for other in (*operation.fresh, operation.object):
+                if other is not None and other not in target.resources:
+                    yield Problem(here, _unknown(other, "resource", target.resources))
+            yield from _check_placeholders(target, name, here, operation)
+            about = target.object_of(name, key)
+            if about and not target.resources[about].instances and not _creatable(target, about):
+                yield Problem(
+                    here,
+                    f"this needs an instance of {about}, but {about} has neither a 'create' "
+                    "nor 'instances'",
+                )
+        if len(creates) > 1 and "create" not in creates:
+            yield Problem(loc, f"which of {', '.join(creates)} makes instances? call it 'create'")
+
+
+def _creatable(target: Target, resource: str) -> bool:
+    operations = target.resources[resource].operations
+    return any(target.resources[resource].kind(name) == "create" for name in operations)
+
+
+def _line_of(target: Target, name: str) -> list[str]:
+    found, current = [], target.resources[name].parent
+    while current in target.resources and current not in found:
+        found.append(current)
+        current = target.resources[current].parent
+    return found
+
+
+def _check_placeholders(
+    target: Target, resource: str, loc: tuple[str | int, ...], template: Request
+) -> Iterator[Problem]:
+    heads = {"persona", "tenant", "person", *target.resources}
+    for name in sorted(template.placeholders()):
+        head, _, tail = name.partition(".")
+        if tail and head not in heads:
+            yield Problem(
+                loc, f"{{{name}}}: " + _unknown(head, "resource or source of values", heads)
+            )
+        elif not tail and name not in template_values.NAMES:
+            yield Problem(
+                loc, f"{{{name}}}: " + _unknown(name, "template value", template_values.NAMES)
+            )
+
+
+def _check_policy(target: Target) -> Iterator[Problem]:
+    for role, grants in target.policy.items():
+        for resource, operations in grants.items():
+            loc = ("policy", role, resource)
+            if resource not in target.resources:
+                yield Problem(loc, _unknown(resource, "resource", target.resources))
+                continue
+            known = target.resources[resource].operations
+            for name, effects in operations.items():
+                if name != "*" and name not in known:
+                    yield Problem((*loc, name), _unknown(name, "operation", known))
+                for effect in effects:
+                    match = re.match(r"^([a-z]+)(?::([A-Za-z0-9_-]+))?$", effect)
+                    if not match or match.group(1) not in EFFECTS:
+                        yield Problem(
+                            (*loc, name),
+                            f"{effect!r} is no effect: write {', '.join(sorted(EFFECTS))}, "
+                            "or one of them with ':MASK'",
+                        )
+                    elif match.group(2) and match.group(2) not in target.masks:
+                        yield Problem((*loc, name), _unknown(match.group(2), "mask", target.masks))

@@ -1,0 +1,227 @@
+"""The wire: sends messages to one origin. The only module that knows the HTTP client.
+
+Redirects are never followed, so no credential ever reaches another origin. Bodies are read up to
+a limit and a deadline, so a target that never stops answering cannot hold a run.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import httpx
+
+from conformance.model import Answer, Exchange, Message
+from conformance.redaction import Redactor
+from conformance.target import ANONYMOUS, Request, Target
+from conformance.template import Lookup, render, render_path
+
+BODY_LIMIT = 8 * 1024 * 1024
+
+
+class Unreachable(Exception):
+    """The target does not answer; the message says where and what to do."""
+
+
+class Refused(Exception):
+    """A token endpoint said no; the message says how."""
+
+
+class Wire:
+    """Sends messages to one origin and keeps what was said."""
+
+    def __init__(self, target: Target, base_url: str, redactor: Redactor) -> None:
+        self.target = target
+        self.base_url = base_url
+        self.redactor = redactor
+        self.watchers: list[Callable[[Exchange], None]] = []
+        self.sent = 0
+        self._ids = itertools.count(1)
+        self._client = httpx.Client(
+            timeout=httpx.Timeout(target.system.timeout),
+            limits=httpx.Limits(max_connections=target.system.max_connections),
+            verify=target.system.verify_tls,
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    def close(self) -> None:
+        self._client.close()
+
+    def url(self, path: str) -> str:
+        """The absolute URL of a path; raises ValueError for another origin than the target's."""
+        if path.startswith(("http://", "https://")):
+            theirs, ours = urlsplit(path), urlsplit(self.base_url)
+            if (theirs.scheme, theirs.netloc) != (ours.scheme, ours.netloc):
+                raise ValueError(f"{path} is another origin than {self.base_url}")
+            return path
+        return self.base_url + (path if path.startswith("/") else "/" + path)
+
+    def send(self, message: Message, persona: str, purpose: str) -> Exchange:
+        """Send once. An error of transport becomes an exchange without an answer."""
+        started, clock = time.time(), time.perf_counter()
+        answer: Answer | None = None
+        error: str | None = None
+        try:
+            answer = self._exchange(message)
+        except httpx.TimeoutException:
+            error = f"no answer within {self.target.system.timeout:g} s"
+        except httpx.ConnectError as problem:
+            error = f"could not connect: {problem}"
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as problem:
+            error = f"{type(problem).__name__}: {problem}"
+        finally:
+            # Cookies belong to the persona, not to the connection that everybody shares.
+            self._client.cookies.clear()
+        self.sent += 1
+        exchange = Exchange(
+            id=f"e{next(self._ids)}",
+            persona=persona,
+            purpose=purpose,
+            request=message,
+            answer=answer,
+            error=error,
+            started=started,
+            seconds=time.perf_counter() - clock,
+        )
+        for watch in self.watchers:
+            watch(exchange)
+        return exchange
+
+    def _exchange(self, message: Message) -> Answer:
+        deadline = time.monotonic() + self.target.system.timeout
+        with self._client.stream(
+            message.method,
+            message.url,
+            headers=list(message.headers),
+            content=message.body or None,
+        ) as response:
+            chunks: list[bytes] = []
+            size = 0
+            for chunk in response.iter_bytes():
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > BODY_LIMIT:
+                    raise ValueError(f"the body is longer than {BODY_LIMIT // 2**20} MiB")
+                if time.monotonic() > deadline:
+                    raise httpx.ReadTimeout("the body did not end in time")
+            headers = tuple(
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in response.headers.raw
+            )
+            return Answer(response.status_code, headers, b"".join(chunks))
+
+
+def build(
+    wire: Wire,
+    template: Request,
+    lookup: Lookup,
+    *,
+    headers: Mapping[str, str] | None = None,
+    cookies: Mapping[str, str] | None = None,
+    tenant: Lookup | None = None,
+) -> Message:
+    """The template as a message ready to send, `tenant` filling the target's tenancy rules.
+
+    Raises Unfilled when a placeholder has no value.
+    """
+    target = wire.target
+    path = render_path(template.path, lookup)
+    query = dict(template.query)
+    sent: dict[str, str] = {**target.system.headers}
+    if tenant is not None:
+        sent |= {key: str(render(text, tenant)) for key, text in target.tenancy.header.items()}
+        if target.tenancy.host:
+            sent["Host"] = str(render(target.tenancy.host, tenant))
+        if target.tenancy.path and path.startswith("/"):
+            path = render_path(target.tenancy.path, tenant).rstrip("/") + path
+        query |= {key: render(text, tenant) for key, text in target.tenancy.query.items()}
+    url = wire.url(path)
+    pairs = [(key, value) for key, value in _pairs(render(query, lookup))]
+    if pairs:
+        url += ("&" if "?" in url else "?") + urlencode(pairs)
+    body = b""
+    if template.json_ is not None:
+        body = json.dumps(render(template.json_, lookup), ensure_ascii=False).encode(
+            errors="surrogatepass"
+        )
+        sent["Content-Type"] = template.content_type or "application/json"
+    elif template.form is not None:
+        body = urlencode(list(_pairs(render(template.form, lookup)))).encode()
+        sent["Content-Type"] = template.content_type or "application/x-www-form-urlencoded"
+    elif template.body is not None:
+        body = str(render(template.body, lookup)).encode()
+        sent["Content-Type"] = template.content_type or "text/plain"
+    sent.setdefault("Accept", "*/*")
+    sent |= headers or {}
+    sent |= {key: str(render(text, lookup)) for key, text in template.headers.items()}
+    if cookies:
+        sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
+    return Message(template.method, url, tuple(sent.items()), body)
+
+
+def _pairs(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        for one in value if isinstance(value, list) else [value]:
+            if one is not None:
+                yield key, "true" if one is True else "false" if one is False else str(one)
+
+
+def set_cookies(answer: Answer) -> dict[str, str]:
+    """The cookies that an answer sets, by name."""
+    found = {}
+    for name, value in answer.headers:
+        if name.lower() == "set-cookie":
+            key, _, rest = value.partition("=")
+            found[key.strip()] = rest.split(";", 1)[0].strip()
+    return found
+
+
+def reach(wire: Wire, path: str = "/") -> None:
+    """Ask once, without credentials. Raises Unreachable when nothing answers at all."""
+    message = Message("GET", wire.url(path), (("Accept", "*/*"),), b"")
+    exchange = wire.send(message, ANONYMOUS, "reach")
+    if exchange.answer is None:
+        raise Unreachable(
+            f"{wire.base_url} does not answer ({exchange.error}). "
+            "Is it running, and is system.base_url right?"
+        )
+
+
+def oauth2_token(wire: Wire, url: str, grant: str, client: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer of an OAuth 2.0 token endpoint, fetched by Authlib.
+
+    `client` holds what Authlib's client takes, and username and password for that grant.
+    Raises Refused when the endpoint says no, Unreachable when it does not answer.
+    """
+    from authlib.integrations.base_client.errors import OAuthError
+    from authlib.integrations.httpx_client import OAuth2Client
+
+    extra = {key: client[key] for key in ("username", "password") if key in client}
+    rest = {key: value for key, value in client.items() if key not in extra}
+    try:
+        with OAuth2Client(
+            **rest,
+            timeout=wire.target.system.timeout,
+            verify=wire.target.system.verify_tls,
+            trust_env=False,
+        ) as oauth:
+            return dict(oauth.fetch_token(url, grant_type=grant, **extra))
+    except OAuthError as error:
+        raise Refused(wire.redactor.text(str(error))) from None
+    except httpx.HTTPError as error:
+        raise Unreachable(f"{url}: {error}") from None
+    except ValueError as error:
+        raise Refused(f"the answer is no token ({error})") from None
+
+
+def answers(url: str) -> bool:
+    """Whether something answers at `url` with less than 500 within two seconds."""
+    try:
+        return httpx.get(url, timeout=2, trust_env=False).status_code < 500
+    except httpx.HTTPError:
+        return False

@@ -1,0 +1,758 @@
+"""The world: instances planted in each tenant through the target's own API.
+
+Every text field carries a canary. What is made is remembered, and removed at the end in reverse
+order, or listed when it cannot be.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from faker import Faker
+
+from conformance import policy
+from conformance.canary import Mint, Planted
+from conformance.extraction import extract
+from conformance.model import Answer, Exchange, Outcome, Read, Relation
+from conformance.oracles import Sighting
+from conformance.outcomes import outcome_of
+from conformance.session import Session
+from conformance.target import ANONYMOUS, SAFE_KINDS, Existing, Preparation, Request, Target
+from conformance.template import Lookup, Unfilled
+from conformance.wire import Wire
+
+Need = Mapping[str, Relation]
+
+
+class NotBuilt(Exception):
+    """The world lacks what a case needs; the message says which request failed and how."""
+
+    def __init__(self, reason: str, *exchanges: Exchange) -> None:
+        super().__init__(reason)
+        self.exchanges = exchanges
+
+
+@dataclass
+class Instance:
+    """One instance that the run made, or that the target file names."""
+
+    key: str
+    resource: str
+    tenant: str
+    id: Any
+    parent: Instance | None = None
+    others: dict[str, Instance] = field(default_factory=dict)
+    creator: str | None = None
+    related: dict[Relation, set[str]] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+    markers: set[str] = field(default_factory=set)
+    made: bool = True
+
+    def lineage(self) -> dict[str, Instance]:
+        """Itself, its ancestors and what they were made with, by resource; the nearest wins."""
+        found: dict[str, Instance] = {}
+        current: Instance | None = self
+        while current is not None:
+            found.setdefault(current.resource, current)
+            for name, other in current.others.items():
+                found.setdefault(name, other)
+            current = current.parent
+        return found
+
+
+@dataclass
+class Payload:
+    """The values of one request: what placeholders mean, and the markers they planted."""
+
+    lookup: Lookup
+    carried: set[str] = field(default_factory=set)
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+class World:
+    """Makes and remembers instances, and knows how every persona stands to each of them."""
+
+    def __init__(self, target: Target, wire: Wire, sessions: Mapping[str, Session], seed: int):
+        self.target = target
+        self.wire = wire
+        self.sessions = sessions
+        self.faker = Faker("en_US")
+        self.faker.seed_instance(seed)
+        self.mint = Mint(policy.tenants(target), _fields(target), uuid.uuid4().int)
+        self.instances: dict[str, Instance] = {}
+        self.left_over: list[tuple[Instance, str]] = []
+        self.asked: dict[str, tuple[str, str]] = {}
+        self.controls: dict[tuple[str, str, str, str], Read] = {}
+        self._shared: dict[tuple[Any, ...], Instance | NotBuilt] = {}
+        self._order: list[Instance] = []
+        self._future = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        self._future += timedelta(days=30)
+        for resource, described in target.resources.items():
+            for existing in described.instances:
+                self._adopt(resource, existing)
+
+    # --- values -------------------------------------------------------------------------------
+
+    def payload(
+        self,
+        persona: str,
+        resource: str,
+        tenant: str,
+        lineage: Mapping[str, Instance],
+        *,
+        instance: str | None = None,
+        subject: str | None = None,
+        **given: Any,
+    ) -> Payload:
+        """What placeholders mean in a request of `persona` about `resource` in `tenant`.
+
+        `lineage` gives the ids of instances, `given` overrides simple names like id, ids, term;
+        `subject` is the persona meant by {persona.x} when another one sends the request.
+        """
+        payload = Payload(lambda _n, _a, _f: None)
+        planted_in = instance or f"attempt:{persona}"
+
+        def marker(of: str, kind: str) -> str:
+            planted = Planted(tenant, resource, of, planted_in)
+            text = self.mint.number(planted) if kind == "number" else self.mint.token(planted)
+            payload.carried.add(text)
+            return text
+
+        def generated(name: str, argument: str | None, of: str) -> Any:
+            if name in {"canary", "code"}:
+                return marker(of, "token")
+            if name == "text":
+                return f"{self.faker.sentence(nb_words=6)} {marker(of, 'token')}"
+            if name in {"name", "person.name"}:
+                return f"{self.faker.first_name()} {marker(of, 'token').capitalize()}"
+            if name == "person.given":
+                return self.faker.first_name()
+            if name == "person.family":
+                return marker(of, "token").capitalize()
+            if name in {"email", "person.email"}:
+                return f"{marker(of, 'token')}@example.org"
+            if name in {"phone", "person.phone"}:
+                return "+" + marker(of, "number")
+            if name in {"national_id", "number", "person.national_id"}:
+                return marker(of, "number")
+            if name in {"birth_date", "person.birth_date"}:
+                return self.faker.date_between("-90y", "-18y").isoformat()
+            if name == "now":
+                return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+            if name in {"today", "date"}:
+                return self._today(tenant)
+            if name == "future":
+                self._future += timedelta(hours=1)
+                return self._future.isoformat(timespec="seconds").replace("+00:00", "Z")
+            if name == "int":
+                low, _, high = (argument or "1-100").partition("-")
+                return self.faker.random_int(int(low), int(high or low))
+            if name == "uuid":
+                return str(uuid.UUID(int=self.faker.random.getrandbits(128), version=4))
+            raise KeyError(name)
+
+        def lookup(name: str, argument: str | None, of: str) -> Any:
+            if name in given:
+                return given[name]
+            head, _, tail = name.partition(".")
+            if name == "id":
+                return lineage[resource].id
+            if tail and head == "persona":
+                return self.sessions[subject or persona].facts()[tail]
+            if tail and head == "tenant":
+                return self.tenant_facts(tenant)[tail]
+            if tail and head in lineage:
+                found = lineage[head]
+                return found.id if tail == "id" else found.values[tail]
+            value = generated(name, argument, of)
+            payload.fields[of] = value
+            return value
+
+        payload.lookup = lookup
+        return payload
+
+    def tenant_facts(self, tenant: str) -> Mapping[str, Any]:
+        """What templates may name as {tenant.x}; {tenant.name} is its key in the target file."""
+        described = self.target.tenants.get(tenant)
+        extra = dict(described.__pydantic_extra__ or {}) if described else {}
+        return {"name": tenant, **extra}
+
+    def tenancy(self, tenant: str | None) -> Lookup | None:
+        """Values for the target's tenancy rules; None when nobody's tenant is to be named."""
+        if tenant is None:
+            return None
+        facts = self.tenant_facts(tenant)
+
+        def lookup(name: str, _argument: str | None, _field: str) -> Any:
+            return facts[name.removeprefix("tenant.")]
+
+        return lookup
+
+    def _today(self, tenant: str) -> str:
+        described = self.target.tenants.get(tenant)
+        zone = described.zone if described else UTC
+        return datetime.now(zone).date().isoformat()
+
+    # --- sending ------------------------------------------------------------------------------
+
+    def send(
+        self,
+        persona: str,
+        template: Request,
+        payload: Payload,
+        purpose: str,
+        about: tuple[str, str],
+        tenant: str | None = None,
+    ) -> Read:
+        """Send as `persona` and read the outcome; `about` is (resource, operation)."""
+        own = policy.tenant_of(self.target, persona)
+        named = self.tenancy(tenant or own)
+        try:
+            exchange = self.sessions[persona].send(template, payload.lookup, purpose, named)
+        except Unfilled as missing:
+            raise NotBuilt(f"{about[0]}.{about[1]}: {missing}") from None
+        except ValueError as problem:
+            raise NotBuilt(f"{about[0]}.{about[1]}: {problem}") from None
+        self.asked[exchange.id] = about
+        return Read(exchange, outcome_of(self.target, about, exchange))
+
+    # --- relations ----------------------------------------------------------------------------
+
+    def relations(self, persona: str, instance: Instance) -> set[Relation]:
+        """own and assigned, as far as they are true of persona and instance."""
+        kinds = (Relation.OWN, Relation.ASSIGNED)
+        return {kind for kind in kinds if self._related(persona, instance, kind)}
+
+    def _related(self, persona: str, instance: Instance, relation: Relation) -> bool:
+        if persona in instance.related.get(relation, ()):
+            return True
+        roles = policy.roles_of(self.target, persona)
+        way = policy.way(self.target, instance.resource, relation, roles)
+        if way is None:
+            return False
+        if way.way == "creator":
+            return instance.creator == persona
+        if way.way == "parent" and instance.parent is not None:
+            return self._related(persona, instance.parent, relation)
+        return False
+
+    def candidates(
+        self, tenant: str, resource: str, operation: str, only: list[str] | None = None
+    ) -> Iterator[tuple[str, Relation | None]]:
+        """Personas of `tenant` who may do it, with the relation that they need; the free first."""
+        related: list[tuple[str, Relation | None]] = []
+        about = self.target.object_of(resource, operation)
+        for persona, account in self.target.personas.items():
+            if policy.tenant_of(self.target, persona) != tenant:
+                continue
+            if only and not ({persona, *account.role} & set(only)):
+                continue
+            granted = policy.grants(self.target, account.role, resource, operation)
+            if any(grant.covers(frozenset(), same_tenant=True) for grant in granted) or (
+                granted and about is None
+            ):
+                yield persona, None
+            elif about is not None:
+                for relation in policy.relations_of(self.target, persona, about):
+                    if any(grant.effect == relation for grant in granted):
+                        related.append((persona, relation))
+        if only:
+            for persona, account in self.target.personas.items():
+                fits = {persona, *account.role} & set(only)
+                if fits and policy.tenant_of(self.target, persona) == tenant:
+                    related.append((persona, None))
+        yield from related
+
+    def choose(
+        self,
+        tenant: str,
+        resource: str,
+        operation: str,
+        need: dict[str, Relation],
+        *,
+        apart_from: str | None = None,
+        only: list[str] | None = None,
+        free: bool = False,
+    ) -> str | None:
+        """Somebody who may do it; the relation that takes is added to `need`.
+
+        With `free` only somebody for whom nothing has to be brought about.
+        """
+        fitting = [
+            (persona, relation)
+            for persona, relation in self.candidates(tenant, resource, operation, only)
+            if persona != apart_from
+            and (relation is None or need.get(persona, relation) is relation)
+            and not (free and relation is not None)
+        ]
+        # Whoever sees everything proves most; whoever is already part of the setting is cheap.
+        fitting.sort(
+            key=lambda one: (
+                self._masked(one[0], resource, operation),
+                one[0] not in need and one[1] is not None,
+            )
+        )
+        for persona, relation in fitting:
+            if relation is not None:
+                need[persona] = relation
+            return persona
+        return None
+
+    def _masked(self, persona: str, resource: str, operation: str) -> bool:
+        roles = policy.roles_of(self.target, persona)
+        granted = policy.grants(self.target, roles, resource, operation)
+        return bool(granted) and all(grant.mask for grant in granted)
+
+    # --- making -------------------------------------------------------------------------------
+
+    def obtain(self, resource: str, tenant: str, need: Need, *, fresh: bool = False) -> Instance:
+        """An instance of `resource` in `tenant` to which each persona stands as `need` says.
+
+        A fresh one is nobody else's; others are shared between cases. Raises NotBuilt.
+        """
+        if self.target.resources[resource].instances:
+            return self._existing(resource, tenant, need)
+        key = (resource, tenant, tuple(sorted(need.items())))
+        if not fresh:
+            kept = self._shared.get(key)
+            if isinstance(kept, NotBuilt):
+                raise NotBuilt(str(kept), *kept.exchanges)
+            if kept is not None:
+                return kept
+        try:
+            made = self._make(resource, tenant, need)
+        except NotBuilt as problem:
+            self._shared[key] = problem
+            raise
+        if not fresh:
+            self._shared[key] = made
+        return made
+
+    def _adopt(self, resource: str, existing: Existing) -> None:
+        instance = Instance(
+            key=f"{resource}/{existing.id}",
+            resource=resource,
+            tenant=existing.tenant,
+            id=existing.id,
+            related={
+                Relation.OWN: set(existing.own),
+                Relation.ASSIGNED: set(existing.assigned),
+            },
+            values=dict(existing.values),
+            made=False,
+        )
+        for name, parent in existing.parents.items():
+            known = self.instances.get(f"{name}/{parent}")
+            found = known or Instance(f"{name}/{parent}", name, existing.tenant, parent, made=False)
+            if name == self.target.resources[resource].parent:
+                instance.parent = found
+            else:
+                instance.others[name] = found
+        for name, value in existing.values.items():
+            self.mint.known(str(value), Planted(existing.tenant, resource, name, instance.key))
+            if len(str(value)) >= 4:
+                instance.markers.add(str(value).lower())
+        self.instances[instance.key] = instance
+
+    def _existing(self, resource: str, tenant: str, need: Need) -> Instance:
+        for instance in self.instances.values():
+            if instance.made or instance.resource != resource or instance.tenant != tenant:
+                continue
+            if all(self._stands(persona, instance, rel) for persona, rel in need.items()):
+                return instance
+        wanted = ", ".join(f"{rel.value} of {persona}" for persona, rel in need.items()) or "any"
+        raise NotBuilt(
+            f"no instance of {resource} in {tenant} is listed that is {wanted}; "
+            f"add it to resources.{resource}.instances"
+        )
+
+    def _stands(self, persona: str, instance: Instance, wanted: Relation) -> bool:
+        relations = self.relations(persona, instance)
+        return not relations if wanted is Relation.SAME_TENANT else wanted in relations
+
+    def _make(self, resource: str, tenant: str, need: Need) -> Instance:
+        target = self.target
+        name = policy.creating(target, resource)
+        if name is None:
+            raise NotBuilt(f"{resource} has neither a 'create' operation nor 'instances'")
+        template = target.operation(resource, name)
+        creator, above = self._creator(resource, name, tenant, need)
+        parent, others = self._surroundings(resource, name, tenant, above)
+        lineage = dict(parent.lineage()) if parent else {}
+        lineage |= others
+        key = f"{resource}#{len(self.instances) + 1}"
+        payload = self.payload(creator, resource, tenant, lineage, instance=key)
+        read = self.send(creator, template, payload, "set-up", (resource, name))
+        if read.outcome is not Outcome.ALLOWED or read.exchange.answer is None:
+            raise NotBuilt(
+                f"{resource} could not be made: {template.request} as {creator} "
+                f"got {read.status}{_why(read.exchange)}",
+                read.exchange,
+            )
+        made = self.remember(
+            resource, name, tenant, read.exchange.answer, creator, parent, others, payload, key
+        )
+        if made is None:
+            raise NotBuilt(
+                f"{resource} was made, but there is no id at {template.id or '$.id'} "
+                f"in the answer to {template.request}",
+                read.exchange,
+            )
+        for persona, relation in need.items():
+            self._relate(persona, made, relation)
+        return made
+
+    def remember(
+        self,
+        resource: str,
+        operation: str,
+        tenant: str,
+        answer: Answer,
+        creator: str,
+        parent: Instance | None,
+        others: dict[str, Instance],
+        payload: Payload,
+        key: str | None = None,
+    ) -> Instance | None:
+        """The instance that a create's answer tells of, to be removed in the end; None if none."""
+        template = self.target.operation(resource, operation)
+        found = extract(template.id or "$.id", answer)
+        if found is None:
+            return None
+        instance = Instance(
+            key=key or f"{resource}#{len(self.instances) + 1}",
+            resource=resource,
+            tenant=tenant,
+            id=found,
+            parent=parent,
+            others=others,
+            creator=creator,
+            values=dict(payload.fields),
+            markers=set(payload.carried),
+        )
+        for name, source in template.take.items():
+            value = extract(source, answer)
+            if value is not None:
+                instance.values[name] = value
+        self.instances[instance.key] = instance
+        self._order.append(instance)
+        return instance
+
+    def _creator(
+        self, resource: str, operation: str, tenant: str, need: Need
+    ) -> tuple[str, dict[str, Relation]]:
+        """Who makes it, and what everybody must be to its parent beforehand."""
+        above: dict[str, Relation] = {}
+        owner: str | None = None
+        unrelated = set()
+        for persona, relation in need.items():
+            if relation is Relation.SAME_TENANT:
+                above[persona] = relation
+                if self._would_own(persona, resource):
+                    unrelated.add(persona)
+                continue
+            way = policy.way(self.target, resource, relation, policy.roles_of(self.target, persona))
+            if way is None:
+                raise NotBuilt(f"nothing says how {persona} comes to be {relation} of {resource}")
+            if way.way == "creator":
+                owner = persona
+            elif way.way == "parent":
+                above[persona] = relation
+        template = self.target.operation(resource, operation)
+        about = self.target.object_of(resource, operation)
+        for persona, wanted in self.candidates(tenant, resource, operation, template.as_):
+            if persona in unrelated or (owner is not None and persona != owner):
+                continue
+            if wanted is not None:
+                if above.get(persona, wanted) is not wanted:
+                    continue
+                above[persona] = wanted
+            if about is None and self.target.resources[resource].parent is None:
+                above = {}
+            return persona, above
+        who = f"{owner} " if owner else "nobody "
+        raise NotBuilt(f"{who}may make a {resource} in {tenant} for this case (policy, 'as')")
+
+    def _would_own(self, persona: str, resource: str) -> bool:
+        """Whether making an instance would make the persona its owner."""
+        roles = policy.roles_of(self.target, persona)
+        way = policy.way(self.target, resource, Relation.OWN, roles)
+        return way is not None and way.way == "creator"
+
+    def _surroundings(
+        self, resource: str, operation: str, tenant: str, above: Need
+    ) -> tuple[Instance | None, dict[str, Instance]]:
+        """The parent and the other instances that a request about `resource` names."""
+        target = self.target
+        template = target.operation(resource, operation)
+        named = target.needs(resource, template)
+        parent_name = target.resources[resource].parent
+        line = target.ancestors(resource)
+        parent: Instance | None = None
+        if parent_name and any(name in named for name in line):
+            relevant = {
+                persona: relation
+                for persona, relation in above.items()
+                if relation is Relation.SAME_TENANT
+                or policy.way(target, parent_name, relation, policy.roles_of(target, persona))
+            }
+            parent = self.obtain(parent_name, tenant, relevant, fresh=parent_name in template.fresh)
+        known = parent.lineage() if parent else {}
+        others = {
+            name: self.obtain(name, tenant, {}, fresh=name in template.fresh)
+            for name in named
+            if name not in known
+        }
+        return parent, others
+
+    def around(
+        self, resource: str, operation: str, tenant: str, instance: Instance | None
+    ) -> dict[str, Instance]:
+        """Everything that a request about `instance` names, by resource."""
+        lineage = dict(instance.lineage()) if instance else {}
+        template = self.target.operation(resource, operation)
+        for name in self.target.needs(resource, template):
+            if name not in lineage or (name in template.fresh and lineage[name] is not instance):
+                lineage[name] = self.obtain(name, tenant, {}, fresh=name in template.fresh)
+        return lineage
+
+    def _relate(self, persona: str, instance: Instance, relation: Relation) -> None:
+        if relation not in {Relation.OWN, Relation.ASSIGNED}:
+            return
+        if self._related(persona, instance, relation):
+            return
+        way = policy.way(
+            self.target, instance.resource, relation, policy.roles_of(self.target, persona)
+        )
+        if way is None or way.step is None:
+            raise NotBuilt(f"{persona} did not come to be {relation} of {instance.resource}")
+        self._prepare(way.step, instance, f"make {persona} {relation} of it", subject=persona)
+        instance.related.setdefault(relation, set()).add(persona)
+
+    def _prepare(
+        self, step: Preparation, instance: Instance, what: str, subject: str | None = None
+    ) -> None:
+        persona = self._someone(step.as_, instance.tenant)
+        payload = self.payload(
+            persona, instance.resource, instance.tenant, instance.lineage(), subject=subject
+        )
+        read = self.send(persona, step, payload, "set-up", (instance.resource, what))
+        if read.outcome is not Outcome.ALLOWED:
+            raise NotBuilt(
+                f"could not {what} ({instance.resource}): {step.request} as {persona} "
+                f"got {read.status}{_why(read.exchange)}",
+                read.exchange,
+            )
+
+    def _someone(self, names: list[str], tenant: str) -> str:
+        for persona, account in self.target.personas.items():
+            if policy.tenant_of(self.target, persona) == tenant and (
+                not names or {persona, *account.role} & set(names)
+            ):
+                return persona
+        raise NotBuilt(f"nobody in {tenant} is {' or '.join(names)}")
+
+    def bring_about(self, resource: str, operations: list[str], instance: Instance) -> None:
+        """Do `operations` on the instance, by whoever may, so that it is in the right state."""
+        for name in operations:
+            done = False
+            problem: NotBuilt | None = None
+            for persona, relation in self.candidates(instance.tenant, resource, name):
+                if relation is not None and relation not in self.relations(persona, instance):
+                    continue
+                lineage = self.around(resource, name, instance.tenant, instance)
+                payload = self.payload(persona, resource, instance.tenant, lineage)
+                template = self.target.operation(resource, name)
+                read = self.send(persona, template, payload, "set-up", (resource, name))
+                done = read.outcome is Outcome.ALLOWED
+                if not done:
+                    problem = NotBuilt(
+                        f"'after: {name}' of {resource}: {template.request} as {persona} "
+                        f"got {read.status}{_why(read.exchange)}",
+                        read.exchange,
+                    )
+                break
+            if not done:
+                raise problem or NotBuilt(f"nobody may do {resource}.{name}, which comes before")
+
+    def never_existed(self, resource: str, like: Any) -> Any:
+        """An id of the same shape as `like` that the target has never given out."""
+        declared = self.target.resources[resource].never
+        if declared is not None:
+            return declared
+        text = str(like)
+        try:
+            uuid.UUID(text)
+        except ValueError:
+            pass
+        else:
+            made = str(uuid.uuid4())
+            return made if "-" in text else made.replace("-", "")
+        if isinstance(like, int) or text.isdigit():
+            width = max(len(text) + 2, 7)
+            number = self.faker.random_int(7 * 10 ** (width - 1), 8 * 10 ** (width - 1) - 1)
+            return number if isinstance(like, int) else str(number)
+        return "".join(
+            self.faker.random_element("bcdfghjk")
+            if sign.islower()
+            else self.faker.random_element("BCDFGHJK")
+            if sign.isupper()
+            else str(self.faker.random_digit())
+            if sign.isdigit()
+            else sign
+            for sign in text
+        )
+
+    # --- canaries -----------------------------------------------------------------------------
+
+    def sightings(self, exchange: Exchange) -> list[Sighting]:
+        """Every marker in the answer, and why this persona may not see it where it may not."""
+        if exchange.answer is None or exchange.purpose == "login":
+            return []
+        found = []
+        for marker, planted in self.mint.find(exchange.answer.text).items():
+            why, rule = self._objection(exchange, planted)
+            found.append(
+                Sighting(marker, planted.resource, planted.field, planted.tenant, why, rule)
+            )
+        return found
+
+    def _objection(self, exchange: Exchange, planted: Planted) -> tuple[str | None, str]:
+        persona = exchange.persona
+        roles = policy.roles_of(self.target, persona)
+        resource, operation = self.asked.get(exchange.id, ("", ""))
+        known = self.target.resources.get(resource)
+        granted = (
+            policy.grants(self.target, roles, resource, operation)
+            if known and operation in known.operations
+            else []
+        )
+        own_tenant = policy.tenant_of(self.target, persona)
+        same = planted.tenant == own_tenant
+        readable = [
+            grant
+            for name in self.target.resources[planted.resource].operations
+            if self.target.resources[planted.resource].kind(name) in SAFE_KINDS
+            for grant in policy.grants(self.target, roles, planted.resource, name)
+        ]
+        if persona == ANONYMOUS:
+            return (
+                (None, "") if readable else ("of a record that asks for a login", "leak.anonymous")
+            )
+        if not same:
+            if any(grant.effect == "global" for grant in (*readable, *granted)):
+                return None, ""
+            return f"of tenant {planted.tenant}", "leak.tenant"
+        instance = self.instances.get(planted.instance or "")
+        if planted.instance == f"attempt:{persona}":
+            return None, ""
+        relations = self.relations(persona, instance) if instance else None
+
+        def covers(grant: policy.Grant) -> bool:
+            return relations is None or grant.covers(relations, same_tenant=True)
+
+        shown = [
+            policy.visible(self.target, grant, resource, planted.field, planted.resource)
+            for grant in granted
+        ]
+        if planted.resource == resource and granted:
+            fitting = [see for see, grant in zip(shown, granted, strict=True) if covers(grant)]
+            if any(fitting):
+                return None, ""
+            if fitting:
+                return f"which is masked for {'/'.join(roles)}", "leak.masked"
+            if instance is not None and instance.creator == persona:
+                return None, ""
+            return "of a record that this persona has no relation to", "leak.unrelated"
+        if any(shown):
+            return None, ""
+        if False in shown:
+            return f"which is masked for {'/'.join(roles)}", "leak.masked"
+        own_read = [grant for grant in readable if covers(grant)]
+        if any(
+            policy.visible(self.target, grant, planted.resource, planted.field, planted.resource)
+            for grant in own_read
+        ):
+            return None, ""
+        if instance is not None and instance.creator == persona:
+            return None, ""
+        if own_read:
+            return f"which is masked for {'/'.join(roles)}", "leak.masked"
+        if readable:
+            return "of a record that this persona has no relation to", "leak.unrelated"
+        return f"which {'/'.join(roles)} may not read at all", "leak.ungranted"
+
+    # --- end ----------------------------------------------------------------------------------
+
+    def remove_all(self) -> None:
+        """Remove what the run made, last first; what stays is in `left_over` with the reason."""
+        start = self.target.system.start
+        if start is not None and start.throwaway:
+            return
+        for instance in reversed(self._order):
+            reason = self._remove(instance)
+            if reason:
+                self.left_over.append((instance, reason))
+        self._order.clear()
+
+    def _remove(self, instance: Instance) -> str | None:
+        described = self.target.resources[instance.resource]
+        template: Request | None = described.remove
+        people: list[str] = []
+        if described.remove is not None:
+            people = [self._someone(described.remove.as_, instance.tenant)]
+        else:
+            name = next(
+                (name for name in described.operations if described.kind(name) == "delete"), None
+            )
+            if name is None:
+                return "the target file declares no way to remove it"
+            template = described.operations[name]
+            people = [
+                persona
+                for persona, relation in self.candidates(instance.tenant, instance.resource, name)
+                if relation is None or relation in self.relations(persona, instance)
+            ]
+        status = "nobody may"
+        for persona in people[:2]:
+            payload = self.payload(persona, instance.resource, instance.tenant, instance.lineage())
+            assert template is not None
+            try:
+                read = self.send(
+                    persona, template, payload, "clean-up", (instance.resource, "remove")
+                )
+            except NotBuilt as problem:
+                return str(problem)
+            if read.outcome in {Outcome.ALLOWED, Outcome.ABSENT}:
+                return None
+            status = f"{persona} got {read.status}"
+        return f"removing it failed: {status}"
+
+
+def _fields(target: Target) -> Iterator[tuple[str, str]]:
+    for resource, described in target.resources.items():
+        for operation in described.operations.values():
+            for body in (operation.json_, operation.form, operation.query):
+                for name in _keys(body):
+                    yield resource, name
+
+
+def _keys(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield str(key)
+            yield from _keys(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _keys(item)
+
+
+def _why(exchange: Exchange) -> str:
+    answer = exchange.answer
+    if answer is None or not answer.body:
+        return ""
+    return f": {answer.body[:200].decode('utf-8', 'replace')}"

@@ -1,0 +1,75 @@
+"""Tenant isolation: nothing of another organisation can be seen, changed, counted or found."""
+
+from conformance import Because, Case, Harness, cases, listings, oracles, sources, trials
+
+
+def _across(case: Case) -> bool:
+    return case.because is Because.OTHER_TENANT
+
+
+@cases(sources.matrix, _across)
+def test_other_tenants_records_are_refused(case: Case, harness: Harness) -> None:
+    """Another tenant's record is refused to everybody, and a refused write leaves no trace."""
+    harness.judge(case, trials.attempt, oracles.refused, oracles.unchanged)
+
+
+@cases(sources.foreign, _across)
+def test_other_tenants_records_answer_like_missing_ones(case: Case, harness: Harness) -> None:
+    """Another tenant's record answers exactly like an id that never existed."""
+    harness.judge(case, trials.foreign, oracles.indistinguishable)
+
+
+@cases(sources.selectors)
+def test_naming_another_tenant_opens_nothing(case: Case, harness: Harness) -> None:
+    """One's own login with another tenant named in the request is refused."""
+    harness.judge(case, trials.attempt, oracles.refused, oracles.unchanged)
+
+
+@cases(sources.wrong_parents, _across)
+def test_foreign_children_are_not_reached_through_own_parents(
+    case: Case, harness: Harness
+) -> None:
+    """Another tenant's child record cannot be reached under one's own parent."""
+    harness.judge(case, trials.wrong_parent, oracles.refused, oracles.unchanged)
+
+
+@cases(sources.body_ids, _across)
+def test_foreign_ids_in_the_body_open_nothing(case: Case, harness: Harness) -> None:
+    """A permitted write whose body names another tenant's record leaves that record as it was."""
+    harness.judge(case, trials.body_id, oracles.untouched)
+
+
+@cases(sources.references)
+def test_records_do_not_refer_across_tenants(case: Case, harness: Harness) -> None:
+    """A record cannot be made to refer to another tenant's record."""
+    harness.judge(case, trials.reference, oracles.reference_refused)
+
+
+@cases(sources.batches, _across)
+def test_batches_check_the_tenant_of_every_element(case: Case, harness: Harness) -> None:
+    """In a batch, another tenant's id is answered like one that never existed."""
+    harness.judge(case, trials.batch, oracles.batch_refused, oracles.alike_in_batch)
+
+
+@cases(sources.listings)
+def test_lists_hold_only_what_their_reader_may_see(case: Case, harness: Harness) -> None:
+    """A list holds its reader's records on every page, nobody else's, and counts only those."""
+    harness.judge(case, trials.listing, listings.holds_own, listings.counts_what_it_shows)
+
+
+@cases(sources.paged)
+def test_cursors_are_bound_to_their_tenant(case: Case, harness: Harness) -> None:
+    """Another tenant's cursor shows nothing of that tenant."""
+    harness.judge(case, trials.cursor, oracles.cursor_is_bound)
+
+
+@cases(sources.searches)
+def test_searches_find_nothing_of_other_tenants(case: Case, harness: Harness) -> None:
+    """A search for another tenant's value finds as little as one for a value that nobody has."""
+    harness.judge(case, trials.search, oracles.search_finds_nothing)
+
+
+@cases(sources.claims)
+def test_identifiers_cannot_be_guessed(case: Case, harness: Harness) -> None:
+    """Identifiers that the target claims to be random do not follow one another."""
+    harness.judge(case, trials.identifiers, listings.unguessable)
