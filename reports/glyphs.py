@@ -61,9 +61,9 @@ GLYPHS: dict[State, Glyph] = {
         style="stroke-dasharray:2.6 1.8;",
     ),
     "not-tested": Glyph(
-        shape='<path d="M1.2 5.2h13.6v5.6H1.2Z"/>',
+        shape='<path d="M.8 4h14.4v8.2H.8Z"/>',
         letter="N",
-        baseline=10.9,
+        baseline=11.4,
         light=Tone("none", "#7b8594", "#4c5665"),
         dark=Tone("none", "#7f8a99", "#b3bdca"),
         style="stroke-dasharray:1.4 1.4;",

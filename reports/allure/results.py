@@ -11,7 +11,6 @@ import shutil
 import uuid
 from collections import defaultdict
 from datetime import datetime
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +183,6 @@ def _finding_result(
         "name": f"{finding.id} {one_line(finding.title, 160)} ({finding.persona or 'suite-wide'})",
         "fullName": f"findings.{finding.case}.{finding.rule}",
         "titlePath": [finding.suite, "findings"],
-        "descriptionHtml": f"<p>{escape(finding.message)}</p>",
         "status": "failed",
         "statusDetails": {
             "message": f"{_CATEGORIES[state]}: {one_line(finding.message, 800)}",

@@ -153,6 +153,7 @@ def install(cache: Path, node: Path) -> Path:
             [
                 *(*_npm(node), "ci", "--ignore-scripts", "--no-audit", "--no-fund"),
                 *("--no-update-notifier", "--loglevel=error", "--prefix", str(work)),
+                *("--fetch-retry-mintimeout=2000", "--fetch-retry-maxtimeout=10000"),
             ],
             "The npm package allure could not be installed",
             _INSTALL_SECONDS,
