@@ -1,0 +1,135 @@
+"""Hospitals in this process, all on one PostgreSQL: a sound one, and one for each defect."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from httpx import Response
+from starlette.testclient import TestClient
+
+from fixtures.hospital import defects
+from fixtures.hospital.app import create_app
+from fixtures.hospital.cluster import Cluster
+from fixtures.hospital.database import database
+from fixtures.hospital.hospital import Hospital
+
+PASSWORD = "synthetic-password-1"  # noqa: S105
+
+
+class House:
+    """A hospital and the people who work in it, by user name."""
+
+    def __init__(self, client: TestClient, hospital: Hospital) -> None:
+        self.client = client
+        self.hospital = hospital
+        self._tokens: dict[str, str] = {}
+
+    def login(self, username: str, password: str = PASSWORD) -> Response:
+        return self.client.post("/auth/token", data={"username": username, "password": password})
+
+    def token(self, username: str) -> str:
+        if username not in self._tokens:
+            answer = self.login(username)
+            assert answer.status_code == 200, answer.text
+            self._tokens[username] = answer.json()["access_token"]
+        return self._tokens[username]
+
+    def ask(self, username: str | None, method: str, path: str, **more: Any) -> Response:
+        headers = more.pop("headers", {})
+        if username is not None:
+            headers = {"Authorization": f"Bearer {self.token(username)}", **headers}
+        return self.client.request(method, path, headers=headers, **more)
+
+    def get(self, username: str | None, path: str, **more: Any) -> Response:
+        return self.ask(username, "GET", path, **more)
+
+    def post(self, username: str | None, path: str, body: Any = None, **more: Any) -> Response:
+        return self.ask(username, "POST", path, json=body, **more)
+
+    def made(self, username: str, path: str, body: Any = None) -> str:
+        answer = self.post(username, path, body)
+        assert answer.status_code in (200, 201), answer.text
+        identifier: str = answer.json()["id"]
+        return identifier
+
+    # --- what tests need to exist
+
+    def user(self, username: str) -> str:
+        identifier: str = self.get(username, "/me").json()["id"]
+        return identifier
+
+    def patient(self, tenant: str = "north", *team: str, **fields: Any) -> str:
+        body = {"name": f"Patient {uuid4().hex}", **fields}
+        patient = self.made(f"receptionist.{tenant}", "/patients", body)
+        for username in team:
+            self.assign(patient, username)
+        return patient
+
+    def assign(self, patient: str, username: str) -> str:
+        tenant = username.rpartition(".")[2]
+        path = f"/patients/{patient}/care-team"
+        return self.made(f"receptionist.{tenant}", path, {"user_id": self.user(username)})
+
+    def link(self, patient: str, username: str) -> str:
+        tenant = username.rpartition(".")[2]
+        path = f"/patients/{patient}/portal-access"
+        return self.made(f"receptionist.{tenant}", path, {"user_id": self.user(username)})
+
+    def appointment(self, patient: str, tenant: str = "north", **fields: Any) -> str:
+        body = {
+            "patient_id": patient,
+            "clinic": "Cardiology",
+            "starts_at": "2027-01-10T09:00:00Z",
+            **fields,
+        }
+        return self.made(f"receptionist.{tenant}", "/appointments", body)
+
+    def lab_result(self, tenant: str = "north", patient: str | None = None, **fields: Any) -> str:
+        if patient is None:
+            patient = self.patient(tenant, f"physician.{tenant}")
+        order = self.made(
+            f"physician.{tenant}", f"/patients/{patient}/lab-orders", {"tests": "Potassium"}
+        )
+        body = {"analyte": "Potassium", "value": "4.1", **fields}
+        return self.made(f"lab_technician.{tenant}", f"/lab-orders/{order}/results", body)
+
+    def bed(self, tenant: str = "north") -> str:
+        ward = self.get(f"tenant_admin.{tenant}", "/wards").json()["items"][0]["id"]
+        return self.made(
+            f"tenant_admin.{tenant}", f"/wards/{ward}/beds", {"label": uuid4().hex[:12]}
+        )
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    running = Cluster.start()
+    yield running.url
+    running.stop()
+
+
+@contextmanager
+def opened(url: str, *keys: str) -> Iterator[House]:
+    hospital = Hospital()
+    defects.seed(hospital, [defects.find(key) for key in keys])
+    with database(url, PASSWORD, hospital.statements) as engine:
+        hospital.engine = engine
+        with TestClient(create_app(hospital), raise_server_exceptions=False) as client:
+            yield House(client, hospital)
+
+
+@pytest.fixture(scope="session")
+def sound(cluster: str) -> Iterator[House]:
+    """A hospital without defects. Tests share it and make what they need."""
+    with opened(cluster) as house:
+        yield house
+
+
+@pytest.fixture
+def seeded(cluster: str) -> Iterator[Callable[[str], House]]:
+    """Return a function that opens a hospital with one defect."""
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
+        yield lambda key: stack.enter_context(opened(cluster, key))
