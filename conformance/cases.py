@@ -292,7 +292,9 @@ def references(target: Target, profile: Profile) -> Iterator[Case]:
             if reference in line:
                 continue
             for persona in subjects(target):
-                if _granted(target, persona, resource, operation):
+                if _granted(target, persona, resource, operation) and not _everywhere(
+                    target, persona, resource, operation, reference
+                ):
                     for other in others(target, persona, profile):
                         yield _case(
                             target,
@@ -305,6 +307,19 @@ def references(target: Target, profile: Profile) -> Iterator[Case]:
                             other=other,
                             variant=reference,
                         )
+
+
+def _everywhere(
+    target: Target, persona: str, resource: str, operation: str, reference: str
+) -> bool:
+    """Whether the policy lets the persona use `reference` across tenants."""
+    roles = policy.roles_of(target, persona)
+    described = target.resources[reference]
+    safe = [name for name in described.operations if described.kind(name) in SAFE_KINDS]
+    granted = policy.grants(target, roles, resource, operation)
+    for name in safe:
+        granted += policy.grants(target, roles, reference, name)
+    return any(grant.effect == "global" for grant in granted)
 
 
 BATCH_POSITIONS = ("theirs-first", "theirs-last", "theirs-in-between", "only-theirs")

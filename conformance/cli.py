@@ -205,6 +205,7 @@ def _run(options: argparse.Namespace) -> int:
     _paths(options.suite)
     load(options.target)
     out = planning.out_folder(options.out, options.target)
+    (out / "evidence.jsonl").unlink(missing_ok=True)
     display = Display(console)
     code = _pytest(options, out, display)
     for problem in display.problems:
@@ -301,9 +302,7 @@ def _replay(options: argparse.Namespace) -> int:
 def _hospital(arguments: list[str]) -> int:
     paths = [str(HOME), os.environ.get("PYTHONPATH", "")]
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "fixtures.hospital", *arguments], env=environ
-    )
+    process = subprocess.Popen([sys.executable, "-m", "fixtures.hospital", *arguments], env=environ)
     while True:
         try:
             return process.wait()

@@ -10,8 +10,7 @@ from typing import Any
 from conformance import findings, inventory, oracles
 from conformance.model import Case, Exchange, Outcome, Read, Result, Trial, Verdict
 from conformance.oracles import Oracle
-from conformance.outcomes import outcome_of
-from conformance.target import Target
+from conformance.target import SAFE_KINDS, Target
 from conformance.world import NotBuilt, World
 
 SILENCES_BEFORE_STOPPING = 5
@@ -87,6 +86,8 @@ class Harness:
                     f"the target gave no answer {SILENCES_BEFORE_STOPPING} times in a row, "
                     "so the rest was not tried"
                 )
+            if case.kind and case.kind not in SAFE_KINDS and not self.target.system.allow_writes:
+                raise NotTested("a write, and the target file allows none (system.allow_writes)")
             found = trial(self.world, case)
             trials = found if isinstance(found, list) else [found]
             verdicts = [oracle(one) for one in trials for oracle in asked]
@@ -102,7 +103,7 @@ class Harness:
                     exchanges=problem.exchanges,
                 )
             ]
-        except Silent as problem:
+        except NotTested as problem:
             verdicts = [Verdict(Result.NOT_TESTED, "not-tested", str(problem))]
         self._conclude(case, verdicts, control, time.perf_counter() - started)
 
@@ -152,8 +153,7 @@ class Harness:
             if exchange.purpose == "login":
                 continue
             yield from oracles.leaks(exchange, self.world.sightings(exchange))
-            about = self.world.asked.get(exchange.id, ("", ""))
-            yield from oracles.discloses(Read(exchange, outcome_of(self.target, about, exchange)))
+            yield from oracles.discloses(self.world.read(exchange))
 
     def findings(self, judged: Judged) -> list[dict[str, Any]]:
         """The findings of a judged case, as the ledger holds them."""

@@ -163,7 +163,7 @@ class Trial:
 
     `before`, `after` and `again` are read-backs by somebody who may read (`again` shows what
     varies by itself); `reference` are the same requests with ids that never existed; `carried`
-    are the markers of the attempt's own payload; `unproved` says why there is no read-back.
+    are the markers of the attempt's own payload; `made_up` the ids that never existed; `unproved` says why there is no read-back.
     """
 
     case: Case
@@ -174,6 +174,7 @@ class Trial:
     again: tuple[Read, ...] = ()
     reference: tuple[Read, ...] = ()
     subject: Subject | None = None
+    made_up: tuple[str, ...] = ()
     carried: frozenset[str] = frozenset()
     convention: tuple[int, ...] | None = None
     unproved: str | None = None

@@ -74,6 +74,11 @@ def _no_statement(read: Read) -> str | None:
     if 300 <= answer.status < 400:
         where = answer.header("location") or "nowhere"
         return f"the answer was a redirect ({answer.status} to {where}), which was not followed"
+    if answer.status < 300 and read.outcome is Outcome.BROKEN:
+        return (
+            f"{answer.status} came with a page that every path gets, without the JSON that the "
+            "operation promises, or as an error by the target's own rules"
+        )
     return {
         Outcome.BROKEN: f"the target failed with {answer.status}",
         Outcome.LIMITED: f"the target limited the rate ({answer.status})",
@@ -322,10 +327,8 @@ def indistinguishable(trial: Trial) -> Verdict:
             return _unknown(f"nothing to compare: {_no_statement(read)}", read)
     if trial.control is None or trial.control.outcome is not Outcome.ALLOWED:
         return _unknown("nobody showed that the record exists", trial.attempt)
-    ids = trial.subject.ids if trial.subject else ()
-    parts = [
-        facets(read.exchange.answer, _ids_of(read, ids)) for read in reads if read.exchange.answer
-    ]
+    ids = (*(trial.subject.ids if trial.subject else ()), *trial.made_up)
+    parts = [facets(read.exchange.answer, ids) for read in reads if read.exchange.answer]
     varying = set(differences(parts[1], parts[2]))
     told = [name for name in differences(parts[0], parts[1]) if name not in varying]
     if any(name.startswith("body") for name in varying):
@@ -340,11 +343,6 @@ def indistinguishable(trial: Trial) -> Verdict:
         f"{parts[1].get(first)!r} for one that never did",
         *reads,
     )
-
-
-def _ids_of(read: Read, ids: tuple[str, ...]) -> tuple[str, ...]:
-    sent = re.findall(r"[0-9A-Za-z_-]+", read.exchange.request.url)
-    return (*ids, *(part for part in sent if re.search(r"\d", part)))
 
 
 # --- leak ------------------------------------------------------------------------------------
@@ -500,8 +498,8 @@ def alike_in_batch(trial: Trial) -> Verdict:
     first, other = trial.attempt, trial.reference[0]
     if first.exchange.answer is None or other.exchange.answer is None:
         return _unknown("nothing to compare", first, other)
-    one = facets(first.exchange.answer, _ids_in(first))
-    two = facets(other.exchange.answer, _ids_in(other))
+    ids = (*(trial.subject.ids if trial.subject else ()), *trial.made_up)
+    one, two = facets(first.exchange.answer, ids), facets(other.exchange.answer, ids)
     told = [name for name in differences(one, two) if not name.startswith("header x-")]
     if not told:
         return _passed("conform-deny", "answers alike for their id and a missing one")
@@ -513,11 +511,6 @@ def alike_in_batch(trial: Trial) -> Verdict:
         first,
         other,
     )
-
-
-def _ids_in(read: Read) -> tuple[str, ...]:
-    sent = re.findall(r"[0-9A-Za-z_-]{1,64}", read.exchange.request.text)
-    return tuple(part for part in sent if re.search(r"\d", part))
 
 
 def reference_refused(trial: Trial) -> Verdict:
@@ -582,8 +575,8 @@ def search_finds_nothing(trial: Trial) -> Verdict:
 def answered(trial: Trial) -> Verdict:
     """The attempt was answered at all; what the answer holds is for the leak oracle."""
     answer = trial.attempt.exchange.answer
-    if answer is None:
-        return _unknown(f"no answer: {trial.attempt.exchange.error}", trial.attempt)
+    if answer is None or (answer.status < 400 and trial.attempt.outcome is Outcome.BROKEN):
+        return _unknown(f"a malformed request: {_no_statement(trial.attempt)}", trial.attempt)
     return _passed("conform-deny", f"answered {trial.attempt.status}, and gave nothing away")
 
 

@@ -8,7 +8,7 @@ import re
 from conformance.comparison import parsed
 from conformance.extraction import values
 from conformance.model import Answer, Exchange, Outcome, decode
-from conformance.target import OutcomeRule, Target, When
+from conformance.target import Operation, OutcomeRule, Target, When
 
 # RFC 9110 section 15; RFC 6585 for 428 and 429.
 _BY_STATUS = {
@@ -26,8 +26,14 @@ _BY_STATUS = {
 }
 
 
-def outcome_of(target: Target, about: tuple[str, str], exchange: Exchange) -> Outcome:
-    """The outcome of an exchange about (resource, operation); no answer is broken."""
+def outcome_of(
+    target: Target, about: tuple[str, str], exchange: Exchange, catch_all: bytes | None = None
+) -> Outcome:
+    """The outcome of an exchange about (resource, operation); no answer is broken.
+
+    `catch_all` is the body that the target gives with 2xx for a path that cannot exist, if it
+    does: such a page says nothing about any operation.
+    """
     answer = exchange.answer
     if answer is None:
         return Outcome.BROKEN
@@ -38,10 +44,17 @@ def outcome_of(target: Target, about: tuple[str, str], exchange: Exchange) -> Ou
         if _holds(rule.when, answer):
             return Outcome(rule.then)
     if 200 <= answer.status < 300:
-        return Outcome.ALLOWED
+        empty_page = catch_all is not None and answer.body == catch_all
+        lacking = operation is not None and _promises_json(operation) and parsed(answer) is None
+        return Outcome.BROKEN if empty_page or lacking else Outcome.ALLOWED
     if 400 <= answer.status < 500:
         return _BY_STATUS.get(answer.status, Outcome.INVALID)
     return Outcome.BROKEN
+
+
+def _promises_json(operation: Operation) -> bool:
+    sources = (operation.items, operation.id, operation.total, *operation.take.values())
+    return any(source is not None and source.startswith("$") for source in sources)
 
 
 def _holds(when: When, answer: Answer) -> bool:

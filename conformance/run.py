@@ -21,7 +21,7 @@ from conformance.redaction import Redactor
 from conformance.server import Server
 from conformance.session import Session
 from conformance.target import ANONYMOUS, Loaded, Target
-from conformance.wire import Unreachable, Wire, reach
+from conformance.wire import Unreachable, Wire, catch_all, reach
 from conformance.world import World
 
 
@@ -112,7 +112,8 @@ def _is_alive(target: Target, opened: Open) -> None:
 
 def harness(loaded: Loaded, opened: Open, seed: int) -> Harness:
     """A harness with an empty world."""
-    world = World(loaded.target, opened.wire, opened.sessions, seed)
+    page = catch_all(opened.wire)
+    world = World(loaded.target, opened.wire, opened.sessions, seed, page)
     return Harness(loaded.target, world, document(loaded, opened.wire))
 
 

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -35,6 +36,11 @@ NAMES = frozenset(
 
 _PLACEHOLDER = re.compile(r"\{([a-z_][A-Za-z0-9_.-]*)(?::([^{}|]*))?((?:\|[a-z0-9_]+)*)\}")
 
+
+def _moment(value: Any) -> datetime:
+    return datetime.fromisoformat(str(value))
+
+
 FILTERS: dict[str, Callable[[Any], Any]] = {
     "base64": lambda value: base64.b64encode(str(value).encode()).decode(),
     "lower": lambda value: str(value).lower(),
@@ -44,6 +50,10 @@ FILTERS: dict[str, Callable[[Any], Any]] = {
     "str": str,
     "json": json.dumps,
     "url": lambda value: quote(str(value), safe=""),
+    "year": lambda value: _moment(value).year,
+    "month": lambda value: _moment(value).month,
+    "day": lambda value: _moment(value).day,
+    "hour": lambda value: _moment(value).hour,
 }
 
 Lookup = Callable[[str, str | None, str], Any]

@@ -389,7 +389,7 @@ def _ghosts(world: World, setting: Setting) -> dict[str, Instance]:
     current: Instance | None = setting.instance
     while current is not None:
         made_up = world.never_existed(current.resource, current.id)
-        ghosts[current.resource] = replace(current, id=made_up, parent=None, others={})
+        ghosts[current.resource] = replace(current, id=made_up, parent=None, others={}, made=False)
         current = current.parent
     return ghosts
 
@@ -397,21 +397,24 @@ def _ghosts(world: World, setting: Setting) -> dict[str, Instance]:
 def foreign(world: World, case: Case) -> Trial:
     """The case, and the same request with two ids that never existed."""
     trial = attempt(world, case)
-    return replace(trial, reference=_references(world, case, trial))
+    reads, made_up = _references(world, case)
+    return replace(trial, reference=reads, made_up=made_up)
 
 
-def _references(world: World, case: Case, trial: Trial) -> tuple[Read, ...]:
+def _references(world: World, case: Case) -> tuple[tuple[Read, ...], tuple[str, ...]]:
     setting = _set(world, replace(case, kind="read")) if _writes(case) else _set(world, case)
     setting.case = case
-    reads = []
+    reads: list[Read] = []
+    made_up: list[str] = []
     for _ in range(2):
         ghosts = _ghosts(world, setting)
+        made_up += [str(one.id) for one in ghosts.values() if not one.made]
         ghost = ghosts[setting.about or setting.resource]
         read, _payload = _send(
             world, setting, setting.persona, "reference", lineage=ghosts, ids=[ghost.id]
         )
         reads.append(read)
-    return tuple(reads)
+    return tuple(reads), tuple(made_up)
 
 
 def _writes(case: Case) -> bool:
@@ -598,6 +601,7 @@ def batch(world: World, case: Case) -> Trial:
         subject=Subject(
             theirs.resource, theirs.tenant, (str(theirs.id),), frozenset(theirs.markers)
         ),
+        made_up=(str(ghost),),
     )
 
 
@@ -812,8 +816,8 @@ def malformed(world: World, case: Case) -> list[Trial]:
     elif isinstance(operation.json_, dict):
         for name in list(operation.json_)[:8]:
             for wrong in _WRONG:
-                body = {**operation.json_, name: wrong}
-                tried(template=operation.model_copy(update={"json_": body}))
+                changed = {**operation.json_, name: wrong}
+                tried(template=operation.model_copy(update={"json_": changed}))
     return trials
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -190,6 +191,14 @@ def reach(wire: Wire, path: str = "/") -> None:
             f"{wire.base_url} does not answer ({exchange.error}). "
             "Is it running, and is system.base_url right?"
         )
+
+
+def catch_all(wire: Wire) -> bytes | None:
+    """The body of a success for a path that cannot exist; None if the target refuses it."""
+    path = f"/wardproof-{secrets.token_hex(8)}"
+    message = Message("GET", wire.url(path), (("Accept", "*/*"),), b"")
+    answer = wire.send(message, ANONYMOUS, "reach").answer
+    return answer.body if answer is not None and 200 <= answer.status < 300 else None
 
 
 def oauth2_token(wire: Wire, url: str, grant: str, client: Mapping[str, Any]) -> dict[str, Any]:

@@ -76,7 +76,14 @@ class Payload:
 class World:
     """Makes and remembers instances, and knows how every persona stands to each of them."""
 
-    def __init__(self, target: Target, wire: Wire, sessions: Mapping[str, Session], seed: int):
+    def __init__(
+        self,
+        target: Target,
+        wire: Wire,
+        sessions: Mapping[str, Session],
+        seed: int,
+        catch_all: bytes | None = None,
+    ):
         self.target = target
         self.wire = wire
         self.sessions = sessions
@@ -86,6 +93,7 @@ class World:
         self.instances: dict[str, Instance] = {}
         self.left_over: list[tuple[Instance, str]] = []
         self.asked: dict[str, tuple[str, str]] = {}
+        self.catch_all = catch_all
         self.controls: dict[tuple[str, str, str, str], Read] = {}
         self._shared: dict[tuple[Any, ...], Instance | NotBuilt] = {}
         self._order: list[Instance] = []
@@ -218,7 +226,12 @@ class World:
         except ValueError as problem:
             raise NotBuilt(f"{about[0]}.{about[1]}: {problem}") from None
         self.asked[exchange.id] = about
-        return Read(exchange, outcome_of(self.target, about, exchange))
+        return self.read(exchange)
+
+    def read(self, exchange: Exchange) -> Read:
+        """The exchange with its outcome."""
+        about = self.asked.get(exchange.id, ("", ""))
+        return Read(exchange, outcome_of(self.target, about, exchange, self.catch_all))
 
     # --- relations ----------------------------------------------------------------------------
 
@@ -376,6 +389,8 @@ class World:
 
     def _make(self, resource: str, tenant: str, need: Need) -> Instance:
         target = self.target
+        if not target.system.allow_writes:
+            raise NotBuilt("nothing is made in this target (system.allow_writes is false)")
         name = policy.creating(target, resource)
         if name is None:
             raise NotBuilt(f"{resource} has neither a 'create' operation nor 'instances'")
