@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INCONCLUSIVE
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - the reader has gone
         return CONFORMANT
 
 

@@ -14,7 +14,7 @@ import yaml
 from conformance.home import HOME
 from conformance.model import Because, Case, Exchange, Expected, Relation, Verdict, decode
 from conformance.redaction import MASKED, Redactor
-from conformance.target import ANONYMOUS, Target
+from conformance.target import ANONYMOUS
 from conformance.world import World
 
 
@@ -80,7 +80,7 @@ def _what(case: Case) -> str:
     return f"do '{_words(case.operation or 'it')}' on {whose}"
 
 
-def finding(target: Target, world: World, case: Case, verdict: Verdict) -> dict[str, Any]:
+def finding(world: World, case: Case, verdict: Verdict) -> dict[str, Any]:
     """One finding, JSON-ready, redacted. Its id is stable: made from rule and case."""
     redactor = world.wire.redactor
     name = verdict.rule or verdict.kind
@@ -116,7 +116,7 @@ def finding(target: Target, world: World, case: Case, verdict: Verdict) -> dict[
         "relation": case.relation.value,
         "expected": f"{case.expected.value} ({case.because.value})",
         "observed": redactor.text(verdict.reason),
-        "reproduction": curl(target, first, redactor) if first else "",
+        "reproduction": curl(first, redactor) if first else "",
         "exchanges": [exchange.id for exchange in verdict.exchanges],
         "defect": f"{name} {resource or 'target'}.{operation or '*'}",
         "cwe": list(known.get("cwe", ())),
@@ -133,7 +133,7 @@ def _place(world: World, case: Case, exchange: Exchange | None) -> tuple[str | N
     return case.resource, case.operation
 
 
-def curl(target: Target, exchange: Exchange, redactor: Redactor) -> str:
+def curl(exchange: Exchange, redactor: Redactor) -> str:
     """A curl line that sends the request again; credentials are shell variables."""
     request = exchange.request
     variable = re.sub(r"\W+", "_", exchange.persona).upper()

@@ -1,4 +1,4 @@
-"""The harness: what a suite holds in its hand. It tries a case, asks the oracles, keeps evidence."""
+"""The harness: what a suite holds in its hand. It tries a case and asks the oracles."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance import findings, inventory, oracles
+from conformance.instances import NotBuilt
 from conformance.model import Case, Exchange, Outcome, Read, Result, Trial, Verdict
 from conformance.oracles import Oracle
 from conformance.target import SAFE_KINDS, Target
-from conformance.world import NotBuilt, World
+from conformance.visibility import sightings
+from conformance.world import World
 
 SILENCES_BEFORE_STOPPING = 5
 
@@ -152,15 +154,12 @@ class Harness:
         for exchange in self._watch.exchanges:
             if exchange.purpose == "login":
                 continue
-            yield from oracles.leaks(exchange, self.world.sightings(exchange))
+            yield from oracles.leaks(exchange, sightings(self.world, exchange))
             yield from oracles.discloses(self.world.read(exchange))
 
     def findings(self, judged: Judged) -> list[dict[str, Any]]:
         """The findings of a judged case, as the ledger holds them."""
-        return [
-            findings.finding(self.target, self.world, judged.case, failure)
-            for failure in judged.failures
-        ]
+        return [findings.finding(self.world, judged.case, failure) for failure in judged.failures]
 
 
 def _distinct(verdicts: Iterable[Verdict]) -> list[Verdict]:

@@ -1,4 +1,4 @@
-"""Logging in: password forms, bearer tokens, cookies with CSRF, Basic, API keys, OAuth 2.0, TOTP."""
+"""Logging in: forms and JSON to bearer, cookies with CSRF, Basic, API keys, OAuth 2.0, TOTP."""
 
 from __future__ import annotations
 

@@ -163,7 +163,8 @@ class Trial:
 
     `before`, `after` and `again` are read-backs by somebody who may read (`again` shows what
     varies by itself); `reference` are the same requests with ids that never existed; `carried`
-    are the markers of the attempt's own payload; `made_up` the ids that never existed; `unproved` says why there is no read-back.
+    are the markers of the attempt's own payload; `made_up` the ids that never existed;
+    `unproved` says why there is no read-back.
     """
 
     case: Case
@@ -184,7 +185,7 @@ class Trial:
 class Result(StrEnum):
     """The three verdicts, and the two ways for a case to have none."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
     NOT_CLAIMED = "not_claimed"

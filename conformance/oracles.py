@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from conformance.comparison import differences, facets, leaves, parsed
 from conformance.model import (
@@ -238,9 +239,8 @@ def _shown(trial: Trial) -> str | None:
             return f"with what {control.exchange.persona} was given too"
     if parsed(answer) is None:
         return "with content" if answer.body and mine.get("body") == theirs.get("body") else None
-    telling = {
-        leaf for _path, leaf in leaves(parsed(control.exchange.answer)) if _is_telling(leaf)
-    } - {leaf for leaf in ids}
+    theirs_told = {leaf for _path, leaf in leaves(parsed(control.exchange.answer))}
+    telling = {leaf for leaf in theirs_told if _is_telling(leaf)} - set(ids)
     common = [leaf for _path, leaf in leaves(parsed(answer)) if leaf in telling]
     if any(str(leaf).lower() not in asked for leaf in common):
         return f"with values that {control.exchange.persona} was given too"
@@ -442,7 +442,7 @@ def expected_oracles(trial: Trial) -> tuple[Oracle, ...]:
 
 
 def untouched(trial: Trial) -> Verdict:
-    """Whatever was answered, somebody else's record is as it was and holds nothing of the write."""
+    """Whatever was answered, somebody else's record is as it was, without any of the write."""
     plain = trial.control
     if plain is not None and plain.outcome is not Outcome.ALLOWED:
         return _unknown(
@@ -593,7 +593,7 @@ def guessable(ids: Sequence[str]) -> str | None:
     numbers = [int(found[-1]) for one in ids if (found := re.findall(r"\d+", one))]
     shapes = {re.sub(r"\d+", "#", one) for one in ids}
     if len(numbers) == len(ids) and len(shapes) == 1 and len(ids) > 2:
-        steps = [later - sooner for sooner, later in zip(numbers, numbers[1:], strict=False)]
+        steps = [later - sooner for sooner, later in pairwise(numbers)]
         if all(0 < abs(step) <= 10_000 for step in steps) and len({s > 0 for s in steps}) == 1:
             return f"one after another they were {', '.join(ids)}"
     version = [re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-.*", one, re.I) for one in ids]

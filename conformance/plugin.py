@@ -241,7 +241,7 @@ class _Worker:
         return {"verdict": verdict, "exchanges": exchanges}
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    def pytest_sessionfinish(self) -> None:
         state = self.state
         left: list[dict[str, Any]] = []
         if state.harness is not None:
@@ -270,7 +270,7 @@ class _Controller:
         self.config, self.state = config, state
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
+    def pytest_sessionstart(self) -> None:
         state = self.state
         state.out.mkdir(parents=True, exist_ok=True)
         try:
@@ -328,14 +328,14 @@ class _Controller:
         }
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+    def pytest_xdist_node_collection_finished(self) -> None:
         assert self.state.place is not None
         plan = self.state.place.state / "plan.json"
         if plan.exists():
             self._plan(json.loads(plan.read_text(encoding="utf-8")))
 
     @pytest.hookimpl(trylast=True)
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
+    def pytest_collection_finish(self) -> None:
         if not self.config.getoption("numprocesses", None):
             self._plan([evidence.case_record(case) for case in self.state.planned.values()])
 
@@ -366,14 +366,14 @@ class _Controller:
         ]
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any, error: object) -> None:
+    def pytest_testnodedown(self, node: Any) -> None:
         self.state.left_over += getattr(node, "workeroutput", {}).get(_PROPERTY, [])
 
     def pytest_keyboard_interrupt(self) -> None:
         self.state.interrupted = True
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    def pytest_sessionfinish(self) -> None:
         self._end()
 
     def pytest_unconfigure(self) -> None:

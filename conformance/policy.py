@@ -80,11 +80,12 @@ def way(target: Target, resource: str, relation: Relation, roles: tuple[str, ...
 
 def relations_of(target: Target, persona: str, resource: str) -> list[Relation]:
     """The relations within its tenant that `persona` can stand in to instances of `resource`."""
-    found = []
     roles = roles_of(target, persona)
-    for relation in (Relation.OWN, Relation.ASSIGNED):
-        if _possible(target, persona, resource, relation, roles):
-            found.append(relation)
+    found = [
+        relation
+        for relation in (Relation.OWN, Relation.ASSIGNED)
+        if _possible(target, persona, resource, relation, roles)
+    ]
     return [*found, Relation.SAME_TENANT]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -60,7 +59,7 @@ class Display:
             self._total(len(session.items))
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         if self._task is not None and self._progress.tasks[0].total is None:
             self._total(len(ids))
 

@@ -55,9 +55,8 @@ class Redactor:
         for name, value in headers:
             if name.lower() in _SENSITIVE_HEADERS:
                 scheme, _, rest = value.partition(" ")
-                short = f"{scheme} {MASKED}" if rest and scheme.isalpha() else MASKED
-                value = short
+                shown = f"{scheme} {MASKED}" if rest and scheme.isalpha() else MASKED
             else:
-                value = self.text(value)
-            found[name] = f"{found[name]}, {value}" if name in found else value
+                shown = self.text(value)
+            found[name] = f"{found[name]}, {shown}" if name in found else shown
         return found

@@ -387,9 +387,9 @@ class OAuth2(Strict):
     token: str = Field(description="path of the token endpoint")
     grant: Literal["client_credentials", "password"]
     client_id: str = "{client_id}"
-    client_secret: str | None = "{client_secret}"
+    client_secret: str | None = "{client_secret}"  # noqa: S105 - a template
     username: str = "{username}"
-    password: str = "{password}"
+    password: str = "{password}"  # noqa: S105 - a template
     scope: str | None = None
     client_auth: Literal["client_secret_basic", "client_secret_post", "none"] = (
         "client_secret_basic"
@@ -767,7 +767,7 @@ def _check_resources(target: Target) -> Iterator[Problem]:
             for other in (*operation.fresh, operation.object):
                 if other is not None and other not in target.resources:
                     yield Problem(here, _unknown(other, "resource", target.resources))
-            yield from _check_placeholders(target, name, here, operation)
+            yield from _check_placeholders(target, here, operation)
             about = target.object_of(name, key)
             if about and not target.resources[about].instances and not _creatable(target, about):
                 yield Problem(
@@ -793,7 +793,7 @@ def _line_of(target: Target, name: str) -> list[str]:
 
 
 def _check_placeholders(
-    target: Target, resource: str, loc: tuple[str | int, ...], template: Request
+    target: Target, loc: tuple[str | int, ...], template: Request
 ) -> Iterator[Problem]:
     heads = {"persona", "tenant", "person", *target.resources}
     for name in sorted(template.placeholders()):

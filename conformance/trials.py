@@ -14,6 +14,7 @@ from conformance import policy
 from conformance.canary import Planted
 from conformance.comparison import leaves, parsed
 from conformance.extraction import extract, values
+from conformance.instances import Instance, NotBuilt, Payload
 from conformance.model import (
     Because,
     Case,
@@ -26,7 +27,7 @@ from conformance.model import (
     Trial,
 )
 from conformance.target import ANONYMOUS, SAFE_KINDS, Operation, Refusals
-from conformance.world import Instance, NotBuilt, Payload, World
+from conformance.world import World
 
 PAGE_LIMIT = 20
 _WITHIN = frozenset({Relation.OWN, Relation.ASSIGNED, Relation.SAME_TENANT})
@@ -113,9 +114,8 @@ def _set(world: World, case: Case) -> Setting:
             raise NotBuilt(
                 f"a writing case needs an instance of its own, and {about} has only 'instances'"
             )
-        setting.instance = world.obtain(about, tenant, need, fresh=fresh)
-        if about == case.resource:
-            world.bring_about(case.resource, operation.after, setting.instance)
+        state = operation.after if about == case.resource else ()
+        setting.instance = world.obtain(about, tenant, need, fresh=fresh, state=state)
     setting.lineage = world.around(case.resource, case.operation, tenant, setting.instance)
     return setting
 
@@ -435,11 +435,14 @@ def _mine(world: World, case: Case, *, fresh: bool) -> Instance | None:
             reader = _readback(world, case.resource, case.operation)
             if reader and about == reader[0]:
                 world.choose(case.tenant, *reader, need)
-            made = world.obtain(about, case.tenant, need, fresh=fresh)
-            if about == case.resource:
-                after = world.target.operation(case.resource, case.operation).after
-                world.bring_about(case.resource, after, made)
-            return made
+            state = world.target.operation(case.resource, case.operation).after
+            return world.obtain(
+                about,
+                case.tenant,
+                need,
+                fresh=fresh,
+                state=state if about == case.resource else (),
+            )
     raise NotBuilt(f"{case.persona} can stand in no relation that grants {case.operation}")
 
 

@@ -7,70 +7,22 @@ order, or listed when it cannot be.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-
-from faker import Faker
 
 from conformance import policy
 from conformance.canary import Mint, Planted
 from conformance.extraction import extract
+from conformance.instances import Instance, NotBuilt, Payload
 from conformance.model import Answer, Exchange, Outcome, Read, Relation
-from conformance.oracles import Sighting
 from conformance.outcomes import outcome_of
 from conformance.session import Session
-from conformance.target import ANONYMOUS, SAFE_KINDS, Existing, Preparation, Request, Target
+from conformance.synthesis import Synthesis, planted_fields
+from conformance.target import Existing, Preparation, Request, Target
 from conformance.template import Lookup, Unfilled
 from conformance.wire import Wire
 
 Need = Mapping[str, Relation]
-
-
-class NotBuilt(Exception):
-    """The world lacks what a case needs; the message says which request failed and how."""
-
-    def __init__(self, reason: str, *exchanges: Exchange) -> None:
-        super().__init__(reason)
-        self.exchanges = exchanges
-
-
-@dataclass
-class Instance:
-    """One instance that the run made, or that the target file names."""
-
-    key: str
-    resource: str
-    tenant: str
-    id: Any
-    parent: Instance | None = None
-    others: dict[str, Instance] = field(default_factory=dict)
-    creator: str | None = None
-    related: dict[Relation, set[str]] = field(default_factory=dict)
-    values: dict[str, Any] = field(default_factory=dict)
-    markers: set[str] = field(default_factory=set)
-    made: bool = True
-
-    def lineage(self) -> dict[str, Instance]:
-        """Itself, its ancestors and what they were made with, by resource; the nearest wins."""
-        found: dict[str, Instance] = {}
-        current: Instance | None = self
-        while current is not None:
-            found.setdefault(current.resource, current)
-            for name, other in current.others.items():
-                found.setdefault(name, other)
-            current = current.parent
-        return found
-
-
-@dataclass
-class Payload:
-    """The values of one request: what placeholders mean, and the markers they planted."""
-
-    lookup: Lookup
-    carried: set[str] = field(default_factory=set)
-    fields: dict[str, Any] = field(default_factory=dict)
 
 
 class World:
@@ -87,9 +39,8 @@ class World:
         self.target = target
         self.wire = wire
         self.sessions = sessions
-        self.faker = Faker("en_US")
-        self.faker.seed_instance(seed)
-        self.mint = Mint(policy.tenants(target), _fields(target), uuid.uuid4().int)
+        self.mint = Mint(policy.tenants(target), planted_fields(target), uuid.uuid4().int)
+        self.synthesis = Synthesis(target, self.mint, seed)
         self.instances: dict[str, Instance] = {}
         self.left_over: list[tuple[Instance, str]] = []
         self.asked: dict[str, tuple[str, str]] = {}
@@ -97,8 +48,6 @@ class World:
         self.controls: dict[tuple[str, str, str, str], Read] = {}
         self._shared: dict[tuple[Any, ...], Instance | NotBuilt] = {}
         self._order: list[Instance] = []
-        self._future = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-        self._future += timedelta(days=30)
         for resource, described in target.resources.items():
             for existing in described.instances:
                 self._adopt(resource, existing)
@@ -121,47 +70,8 @@ class World:
         `lineage` gives the ids of instances, `given` overrides simple names like id, ids, term;
         `subject` is the persona meant by {persona.x} when another one sends the request.
         """
-        payload = Payload(lambda _n, _a, _f: None)
+        payload = Payload(lambda _name, _argument, _field: None)
         planted_in = instance or f"attempt:{persona}"
-
-        def marker(of: str, kind: str) -> str:
-            planted = Planted(tenant, resource, of, planted_in)
-            text = self.mint.number(planted) if kind == "number" else self.mint.token(planted)
-            payload.carried.add(text)
-            return text
-
-        def generated(name: str, argument: str | None, of: str) -> Any:
-            if name in {"canary", "code"}:
-                return marker(of, "token")
-            if name == "text":
-                return f"{self.faker.sentence(nb_words=6)} {marker(of, 'token')}"
-            if name in {"name", "person.name"}:
-                return f"{self.faker.first_name()} {marker(of, 'token').capitalize()}"
-            if name == "person.given":
-                return self.faker.first_name()
-            if name == "person.family":
-                return marker(of, "token").capitalize()
-            if name in {"email", "person.email"}:
-                return f"{marker(of, 'token')}@example.org"
-            if name in {"phone", "person.phone"}:
-                return "+" + marker(of, "number")
-            if name in {"national_id", "number", "person.national_id"}:
-                return marker(of, "number")
-            if name in {"birth_date", "person.birth_date"}:
-                return self.faker.date_between("-90y", "-18y").isoformat()
-            if name == "now":
-                return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-            if name in {"today", "date"}:
-                return self._today(tenant)
-            if name == "future":
-                self._future += timedelta(hours=1)
-                return self._future.isoformat(timespec="seconds").replace("+00:00", "Z")
-            if name == "int":
-                low, _, high = (argument or "1-100").partition("-")
-                return self.faker.random_int(int(low), int(high or low))
-            if name == "uuid":
-                return str(uuid.UUID(int=self.faker.random.getrandbits(128), version=4))
-            raise KeyError(name)
 
         def lookup(name: str, argument: str | None, of: str) -> Any:
             if name in given:
@@ -176,7 +86,10 @@ class World:
             if tail and head in lineage:
                 found = lineage[head]
                 return found.id if tail == "id" else found.values[tail]
-            value = generated(name, argument, of)
+            place = Planted(tenant, resource, of, planted_in)
+            value, marker = self.synthesis.value(name, argument, place)
+            if marker:
+                payload.carried.add(marker)
             payload.fields[of] = value
             return value
 
@@ -199,11 +112,6 @@ class World:
             return facts[name.removeprefix("tenant.")]
 
         return lookup
-
-    def _today(self, tenant: str) -> str:
-        described = self.target.tenants.get(tenant)
-        zone = described.zone if described else UTC
-        return datetime.now(zone).date().isoformat()
 
     # --- sending ------------------------------------------------------------------------------
 
@@ -270,9 +178,11 @@ class World:
             ):
                 yield persona, None
             elif about is not None:
-                for relation in policy.relations_of(self.target, persona, about):
-                    if any(grant.effect == relation for grant in granted):
-                        related.append((persona, relation))
+                related += [
+                    (persona, relation)
+                    for relation in policy.relations_of(self.target, persona, about)
+                    if any(grant.effect == relation for grant in granted)
+                ]
         if only:
             for persona, account in self.target.personas.items():
                 fits = {persona, *account.role} & set(only)
@@ -322,14 +232,23 @@ class World:
 
     # --- making -------------------------------------------------------------------------------
 
-    def obtain(self, resource: str, tenant: str, need: Need, *, fresh: bool = False) -> Instance:
+    def obtain(
+        self,
+        resource: str,
+        tenant: str,
+        need: Need,
+        *,
+        fresh: bool = False,
+        state: Sequence[str] = (),
+    ) -> Instance:
         """An instance of `resource` in `tenant` to which each persona stands as `need` says.
 
-        A fresh one is nobody else's; others are shared between cases. Raises NotBuilt.
+        `state` are the operations done to it first. A fresh one is nobody else's; others are
+        shared between cases that need the same. Raises NotBuilt.
         """
         if self.target.resources[resource].instances:
             return self._existing(resource, tenant, need)
-        key = (resource, tenant, tuple(sorted(need.items())))
+        key = (resource, tenant, tuple(sorted(need.items())), tuple(state))
         if not fresh:
             kept = self._shared.get(key)
             if isinstance(kept, NotBuilt):
@@ -338,6 +257,7 @@ class World:
                 return kept
         try:
             made = self._make(resource, tenant, need)
+            self._bring_about(resource, state, made)
         except NotBuilt as problem:
             self._shared[key] = problem
             raise
@@ -571,7 +491,7 @@ class World:
                 return persona
         raise NotBuilt(f"nobody in {tenant} is {' or '.join(names)}")
 
-    def bring_about(self, resource: str, operations: list[str], instance: Instance) -> None:
+    def _bring_about(self, resource: str, operations: Sequence[str], instance: Instance) -> None:
         """Do `operations` on the instance, by whoever may, so that it is in the right state."""
         for name in operations:
             done = False
@@ -597,109 +517,7 @@ class World:
     def never_existed(self, resource: str, like: Any) -> Any:
         """An id of the same shape as `like` that the target has never given out."""
         declared = self.target.resources[resource].never
-        if declared is not None:
-            return declared
-        text = str(like)
-        try:
-            uuid.UUID(text)
-        except ValueError:
-            pass
-        else:
-            made = str(uuid.uuid4())
-            return made if "-" in text else made.replace("-", "")
-        if isinstance(like, int) or text.isdigit():
-            width = max(len(text) + 2, 7)
-            number = self.faker.random_int(7 * 10 ** (width - 1), 8 * 10 ** (width - 1) - 1)
-            return number if isinstance(like, int) else str(number)
-        return "".join(
-            self.faker.random_element("bcdfghjk")
-            if sign.islower()
-            else self.faker.random_element("BCDFGHJK")
-            if sign.isupper()
-            else str(self.faker.random_digit())
-            if sign.isdigit()
-            else sign
-            for sign in text
-        )
-
-    # --- canaries -----------------------------------------------------------------------------
-
-    def sightings(self, exchange: Exchange) -> list[Sighting]:
-        """Every marker in the answer, and why this persona may not see it where it may not."""
-        if exchange.answer is None or exchange.purpose == "login":
-            return []
-        found = []
-        for marker, planted in self.mint.find(exchange.answer.text).items():
-            why, rule = self._objection(exchange, planted)
-            found.append(
-                Sighting(marker, planted.resource, planted.field, planted.tenant, why, rule)
-            )
-        return found
-
-    def _objection(self, exchange: Exchange, planted: Planted) -> tuple[str | None, str]:
-        persona = exchange.persona
-        roles = policy.roles_of(self.target, persona)
-        resource, operation = self.asked.get(exchange.id, ("", ""))
-        known = self.target.resources.get(resource)
-        granted = (
-            policy.grants(self.target, roles, resource, operation)
-            if known and operation in known.operations
-            else []
-        )
-        own_tenant = policy.tenant_of(self.target, persona)
-        same = planted.tenant == own_tenant
-        readable = [
-            grant
-            for name in self.target.resources[planted.resource].operations
-            if self.target.resources[planted.resource].kind(name) in SAFE_KINDS
-            for grant in policy.grants(self.target, roles, planted.resource, name)
-        ]
-        if persona == ANONYMOUS:
-            return (
-                (None, "") if readable else ("of a record that asks for a login", "leak.anonymous")
-            )
-        if not same:
-            if any(grant.effect == "global" for grant in (*readable, *granted)):
-                return None, ""
-            return f"of tenant {planted.tenant}", "leak.tenant"
-        instance = self.instances.get(planted.instance or "")
-        if planted.instance == f"attempt:{persona}":
-            return None, ""
-        relations = self.relations(persona, instance) if instance else None
-
-        def covers(grant: policy.Grant) -> bool:
-            return relations is None or grant.covers(relations, same_tenant=True)
-
-        shown = [
-            policy.visible(self.target, grant, resource, planted.field, planted.resource)
-            for grant in granted
-        ]
-        if planted.resource == resource and granted:
-            fitting = [see for see, grant in zip(shown, granted, strict=True) if covers(grant)]
-            if any(fitting):
-                return None, ""
-            if fitting:
-                return f"which is masked for {'/'.join(roles)}", "leak.masked"
-            if instance is not None and instance.creator == persona:
-                return None, ""
-            return "of a record that this persona has no relation to", "leak.unrelated"
-        if any(shown):
-            return None, ""
-        if False in shown:
-            return f"which is masked for {'/'.join(roles)}", "leak.masked"
-        own_read = [grant for grant in readable if covers(grant)]
-        if any(
-            policy.visible(self.target, grant, planted.resource, planted.field, planted.resource)
-            for grant in own_read
-        ):
-            return None, ""
-        if instance is not None and instance.creator == persona:
-            return None, ""
-        if own_read:
-            return f"which is masked for {'/'.join(roles)}", "leak.masked"
-        if readable:
-            return "of a record that this persona has no relation to", "leak.unrelated"
-        return f"which {'/'.join(roles)} may not read at all", "leak.ungranted"
+        return declared if declared is not None else self.synthesis.similar(like)
 
     # --- end ----------------------------------------------------------------------------------
 
@@ -746,24 +564,6 @@ class World:
                 return None
             status = f"{persona} got {read.status}"
         return f"removing it failed: {status}"
-
-
-def _fields(target: Target) -> Iterator[tuple[str, str]]:
-    for resource, described in target.resources.items():
-        for operation in described.operations.values():
-            for body in (operation.json_, operation.form, operation.query):
-                for name in _keys(body):
-                    yield resource, name
-
-
-def _keys(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield str(key)
-            yield from _keys(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _keys(item)
 
 
 def _why(exchange: Exchange) -> str:

@@ -1,0 +1,94 @@
+"""Who may see a marker that turned up in an answer: the policy, applied to what was planted."""
+
+from __future__ import annotations
+
+from conformance import policy
+from conformance.canary import Planted
+from conformance.model import Exchange
+from conformance.oracles import Sighting
+from conformance.policy import Grant
+from conformance.target import ANONYMOUS, SAFE_KINDS
+from conformance.world import World
+
+Objection = tuple[str, str]
+"""Why a marker may not be seen, in words, and the rule that it breaks."""
+
+
+def sightings(world: World, exchange: Exchange) -> list[Sighting]:
+    """Every marker in the answer, and why this persona may not see it where it may not."""
+    if exchange.answer is None or exchange.purpose == "login":
+        return []
+    found = []
+    for marker, planted in world.mint.find(exchange.answer.text).items():
+        why, rule = _objection(world, exchange, planted) or (None, "")
+        found.append(Sighting(marker, planted.resource, planted.field, planted.tenant, why, rule))
+    return found
+
+
+def _objection(world: World, exchange: Exchange, planted: Planted) -> Objection | None:
+    target, persona = world.target, exchange.persona
+    roles = policy.roles_of(target, persona)
+    granted = _granted(world, exchange, roles)
+    readable = [
+        grant
+        for name, _operation in target.resources[planted.resource].operations.items()
+        if target.resources[planted.resource].kind(name) in SAFE_KINDS
+        for grant in policy.grants(target, roles, planted.resource, name)
+    ]
+    if persona == ANONYMOUS:
+        return None if readable else ("of a record that asks for a login", "leak.anonymous")
+    if planted.tenant != policy.tenant_of(target, persona):
+        everywhere = any(grant.effect == "global" for grant in (*readable, *granted))
+        return None if everywhere else (f"of tenant {planted.tenant}", "leak.tenant")
+    if planted.instance == f"attempt:{persona}":
+        return None
+    return _within(world, exchange, planted, granted, readable)
+
+
+def _granted(world: World, exchange: Exchange, roles: tuple[str, ...]) -> list[Grant]:
+    resource, operation = world.asked.get(exchange.id, ("", ""))
+    known = world.target.resources.get(resource)
+    if known is None or operation not in known.operations:
+        return []
+    return policy.grants(world.target, roles, resource, operation)
+
+
+def _within(
+    world: World,
+    exchange: Exchange,
+    planted: Planted,
+    granted: list[Grant],
+    readable: list[Grant],
+) -> Objection | None:
+    """Inside the tenant: the grant of the operation that answered first, then any other read."""
+    target, persona = world.target, exchange.persona
+    roles = "/".join(policy.roles_of(target, persona))
+    resource = world.asked.get(exchange.id, ("", ""))[0]
+    instance = world.instances.get(planted.instance or "")
+    relations = world.relations(persona, instance) if instance else None
+    masked = (f"which is masked for {roles}", "leak.masked")
+    unrelated = ("of a record that this persona has no relation to", "leak.unrelated")
+    made_it = instance is not None and instance.creator == persona
+
+    def covers(grant: Grant) -> bool:
+        return relations is None or grant.covers(relations, same_tenant=True)
+
+    def shows(grant: Grant, of: str) -> bool | None:
+        return policy.visible(target, grant, of, planted.field, planted.resource)
+
+    if planted.resource == resource and granted:
+        fitting = [shows(grant, resource) for grant in granted if covers(grant)]
+        if any(fitting) or (not fitting and made_it):
+            return None
+        return masked if fitting else unrelated
+    embedded = [shows(grant, resource) for grant in granted]
+    if any(embedded):
+        return None
+    if False in embedded:
+        return masked
+    own_read = [grant for grant in readable if covers(grant)]
+    if made_it or any(shows(grant, planted.resource) for grant in own_read):
+        return None
+    if own_read:
+        return masked
+    return unrelated if readable else (f"which {roles} may not read at all", "leak.ungranted")
