@@ -9,6 +9,8 @@ BODY_LIMIT = 4000
 _BEFORE_MARK = 400
 _QUOTED = re.compile(r"'([^']{4,200})'|\"([^\"]{4,200})\"|“([^”]{4,200})”|`([^`]{4,200})`")
 _WORD = re.compile(r"[^\s,;()\"'`“”]{8,}")
+# How the engine writes its planted markers: consonants only, or a telephone number of no country.
+_CANARY = re.compile(r"wq[bcdfghjkmnpqrstvwxz]{13}|9707\d{8}", re.IGNORECASE)
 _STATUS = re.compile(r"\b[1-5]\d\d\b")
 
 
@@ -44,7 +46,7 @@ def telling_parts(finding: Finding) -> tuple[str, ...]:
         }
         words = (word.strip(".:") for word in _WORD.findall(finding.observed))
         parts |= {word for word in words if any(letter.isdigit() for letter in word)}
-    return tuple(sorted((part for part in parts if part), key=lambda part: (-len(part), part)))
+    return _longest_first(parts)
 
 
 def shown(exchange: Exchange, finding: Finding) -> Shown:
@@ -72,14 +74,28 @@ def _response(exchange: Exchange, finding: Finding) -> tuple[Piece, ...]:
     response = exchange.response
     if response is None:
         return (Piece(f"No answer: {exchange.error or 'the connection ended'}", marked=True),)
-    parts = telling_parts(finding) if exchange.role_in_case != "control" else ()
-    told = set(_STATUS.findall(finding.observed)) if parts or finding.observed else set()
-    is_telling = exchange.role_in_case == "attempt" and str(response.status) in told
+    is_attempt = exchange.role_in_case == "attempt"
+    is_telling = is_attempt and str(response.status) in _STATUS.findall(finding.observed)
+    parts = _longest_first({*telling_parts(finding), *_canaries(exchange)}) if is_attempt else ()
     body = _cut(response.body or "", parts)
     if exchange.truncated:
         body += "\n[cut by the harness]"
     rest = _message("", response.headers, body)
     return (Piece(str(response.status), marked=is_telling), *_split(rest, parts))
+
+
+def _canaries(exchange: Exchange) -> set[str]:
+    """The markers in an answer that its own request did not carry."""
+    request, response = exchange.request, exchange.response
+    if response is None:
+        return set()
+    carried = f"{request.url} {request.body or ''}".lower()
+    answered = " ".join([*response.headers.values(), response.body or ""])
+    return {found for found in _CANARY.findall(answered) if found.lower() not in carried}
+
+
+def _longest_first(parts: set[str]) -> tuple[str, ...]:
+    return tuple(sorted((part for part in parts if part), key=lambda part: (-len(part), part)))
 
 
 def _message(start: str, headers: dict[str, str], body: str) -> str:

@@ -9,6 +9,7 @@ from reports.defects import (
     RELATION_WORDS,
     SEVERITY_WORDS,
     URGENCY_WORDS,
+    Defect,
     counted,
     gaps,
     roll_up,
@@ -43,6 +44,7 @@ _COUNT_WORDS = {
 
 def report_html(run: Run, decision: Decision, matrix: Matrix, *, allure: str | None = None) -> str:
     """The report as HTML; `allure` is a relative link to the Allure report, if there is one."""
+    defects = roll_up(run)
     return (
         _environment()
         .get_template("report.html.j2")
@@ -52,7 +54,8 @@ def report_html(run: Run, decision: Decision, matrix: Matrix, *, allure: str | N
             decision=decision,
             sentence=_VERDICT_SENTENCES[decision.verdict],
             counts=_counts(decision.counts),
-            defects=roll_up(run),
+            defects=defects,
+            anchors=_anchors(defects),
             open_gaps={
                 "inconclusive": gaps(run, "inconclusive"),
                 "not_tested": gaps(run, "not_tested"),
@@ -81,7 +84,6 @@ def matrix_html(run: Run, matrix: Matrix) -> str:
             matrix=matrix,
             style=_style(),
             symbols=symbols(),
-            linked=False,
         )
     )
 
@@ -114,6 +116,16 @@ def _style() -> str:
 
 def _counts(counts: Counts) -> dict[str, int]:
     return {name: getattr(counts, name) for name in _COUNT_WORDS}
+
+
+def _anchors(defects: tuple[Defect, ...]) -> dict[str, str]:
+    """Where on the page each finding is told; those too many to list are told with their defect."""
+    listed = _TOLD_PER_DEFECT + _LISTED_PER_DEFECT
+    return {
+        finding.id: finding.id if place < listed else f"d{number}"
+        for number, defect in enumerate(defects, start=1)
+        for place, finding in enumerate(defect.findings)
+    }
 
 
 def _exchanges(run: Run, finding: Finding) -> list[Exchange]:

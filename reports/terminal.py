@@ -4,6 +4,7 @@ Text from the target is never read as markup: it only goes into `Text`, not into
 rich would parse.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +74,7 @@ def defects_table(defects: tuple[Defect, ...]) -> Table:
     """One row per thing to mend: how grave, what, who reaches it, in how many cases."""
     table = _table(f"To mend: {counted(len(defects), 'defect')}")
     table.expand = True
+    table.leading = 1
     table.add_column("severity", width=13, overflow="fold")
     table.add_column("what", ratio=3, overflow="fold")
     table.add_column("reached by", ratio=2, overflow="fold")
@@ -155,13 +157,16 @@ def _left_overs(left_overs: tuple[LeftOver, ...]) -> Iterator[Text]:
     if not left_overs:
         return
     yield Text(f"\nLeft over in the target: {len(left_overs):,}", style="bold")
-    for left in left_overs[:_SHOWN_LEFT_OVERS]:
+    groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for left in left_overs:
+        groups[left.tenant or "no tenant", left.resource, left.reason].append(left.id)
+    for (tenant, resource, reason), ids in list(groups.items())[:_SHOWN_LEFT_OVERS]:
+        which = one_line(ids[0], 60) if len(ids) == 1 else f"× {len(ids):,}"
         yield Text(
-            f"- {one_line(left.tenant or 'no tenant', 40)}: {one_line(left.resource, 40)}"
-            f" {one_line(left.id, 60)}: {one_line(left.reason, 160)}"
+            f"- {one_line(tenant, 40)}: {one_line(resource, 40)} {which}: {one_line(reason, 160)}"
         )
-    if len(left_overs) > _SHOWN_LEFT_OVERS:
-        yield Text(f"… and {len(left_overs) - _SHOWN_LEFT_OVERS:,} more, see the report")
+    if len(groups) > _SHOWN_LEFT_OVERS:
+        yield Text("… and more, see the report")
 
 
 def _reach(defect: Defect) -> Text:

@@ -30,6 +30,9 @@ class Counts:
 class Decision:
     """The verdict, its exit code and every reason for it, gravest first.
 
+    The last reason may name suites that were asked for and planned no case: the verdict does not
+    cover them, nor is it changed by them.
+
     `planned` and `executed` count cases; a case is executed if it passed, failed or was
     inconclusive, or if the plan says that the target does not claim it.
     """
@@ -63,7 +66,10 @@ def decide(run: Run) -> Decision:
         verdict = "inconclusive"
     else:
         verdict = "conformant"
-        doubts = [f"All {counts.passed} planned and claimed cases passed."]
+        doubts = [f"All {_cases(counts.passed)} that were planned and claimed passed."]
+    idle = [suite for suite, tally in suites.items() if not tally.total]
+    if idle and counts.total:
+        doubts.append(f"Not covered, because nothing was planned there: {', '.join(idle)}.")
     return Decision(
         verdict=verdict,
         exit_code=EXIT_CODES[verdict],

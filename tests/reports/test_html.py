@@ -1,5 +1,6 @@
 """The page on which people decide."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -139,6 +140,16 @@ def test_marks_of_the_engine_go_first() -> None:
     assert telling_parts(make_finding("canary WPC-1-2-3", marks=("secret",))) == ("secret",)
 
 
+def test_planted_markers_are_marked_unless_the_request_carried_them() -> None:
+    body = '{"name": "Ada Wqkqmmfjnhkwqvn", "note": "wqkqtfhnbjkwzzr"}'
+    exchange = replace(
+        make_exchange(body),
+        request=Request("PUT", "http://127.0.0.1/x", body='{"note": "wqkqtfhnbjkwzzr"}'),
+    )
+    view = shown(exchange, make_finding("the record's own content"))
+    assert [piece.text for piece in view.response if piece.marked] == ["Wqkqmmfjnhkwqvn"]
+
+
 def test_the_control_is_not_marked() -> None:
     finding = make_finding("200 with WPC-north-0007-note")
     view = shown(make_exchange("WPC-north-0007-note", role="control"), finding)
@@ -164,3 +175,5 @@ def test_many_findings_of_one_defect_do_not_swell_the_page(tmp_path: Path) -> No
     source = page(run)
     assert source.count('<details class="finding"') == 4
     assert "and 297 more in summary.json" in source
+    parsed = Page(source)
+    assert {link[1:] for link in parsed.links() if link.startswith("#")} <= set(parsed.ids())

@@ -87,3 +87,9 @@ def test_cases_are_counted_per_suite(tmp_path: Path) -> None:
     assert decision.suites["access_matrix"].failed == 1
     assert decision.suites["object_scope"].total == 0
     assert decision.counts.total == 3
+
+
+def test_a_suite_without_cases_is_named_as_not_covered(tmp_path: Path) -> None:
+    decision = decided(tmp_path, sample.small("pass"))
+    assert decision.verdict == "conformant"
+    assert decision.reasons[-1] == "Not covered, because nothing was planned there: object_scope."
