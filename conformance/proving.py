@@ -1,0 +1,229 @@
+"""Proving the harness: every seeded defect must be caught, and the clean twin must be silent."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from conformance.document import InvalidDocument, meant
+from conformance.home import HOME
+
+_TARGET = HOME / "fixtures" / "targets" / "hospital"
+_INDEX = HOME / "fixtures" / "hospital" / "defects" / "index.yaml"
+_START_SECONDS = 60.0
+_RUN_SECONDS = 900.0
+AT_ONCE = 2
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """One seeded defect in one variant, and the suites that ought to catch it."""
+
+    id: str
+    variant: str
+    title: str
+    suites: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What the hospital's --defect takes."""
+        return self.id if self.variant == "main" else f"{self.id}.{self.variant}"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a run said of one build: the rules that failed, how many findings, and the seconds."""
+
+    seeded: Seeded | None
+    code: int
+    by: tuple[str, ...]
+    suites: tuple[str, ...]
+    findings: int
+    seconds: float
+    problem: str | None = None
+
+    @property
+    def caught(self) -> bool:
+        return self.code == 1 and self.findings > 0
+
+
+def catalogue() -> list[Seeded]:
+    """Every seeded defect of the hospital, in the order of its catalogue."""
+    data = yaml.safe_load(_INDEX.read_text(encoding="utf-8"))
+    return [
+        Seeded(row["id"], row["variant"], row["title"], tuple(row["suites"]))
+        for row in data["defects"]
+    ]
+
+
+def choose(names: Iterable[str], suites: Iterable[str]) -> list[Seeded]:
+    """The defects of those names (D-001 means all its variants) that those suites should catch."""
+    known, names, suites = catalogue(), list(names), set(suites)
+    for name in names:
+        if not any(name in {one.id, one.name} for one in known):
+            there = {one.name for one in known}
+            raise InvalidDocument(f"there is no seeded defect {name!r}{meant(name, there)}")
+    return [
+        one
+        for one in known
+        if (not names or {one.id, one.name} & set(names))
+        and (not suites or suites & set(one.suites))
+    ]
+
+
+def prove(names: list[str], suites: list[str], file: Path | None, console: Console) -> int:
+    """0 if every chosen defect was caught and the clean twin was silent, else 1."""
+    chosen = choose(names, suites)
+    everything = sorted(suites or {suite for one in chosen for suite in one.suites})
+    environ = {**os.environ, "HOSPITAL_PASSWORD": secrets.token_urlsafe(18)}
+    paths = [str(HOME), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    with (
+        tempfile.TemporaryDirectory(prefix="wardproof-prove-") as folder,
+        _service(["postgres"], Path(folder) / "postgres", environ) as database,
+        Progress(console=Console(stderr=True), transient=True) as progress,
+        ThreadPoolExecutor(AT_ONCE) as pool,
+    ):
+        task = progress.add_task("proving", total=len(chosen) + 1)
+
+        def one(seeded: Seeded | None) -> Proof:
+            wanted = everything
+            if seeded is not None:
+                wanted = [suite for suite in seeded.suites if not suites or suite in suites]
+            place = Path(folder) / (seeded.name if seeded else "clean")
+            proof = _run(seeded, wanted, place, database, environ)
+            progress.advance(task)
+            return proof
+
+        proofs = list(pool.map(one, [None, *chosen]))
+    clean, rest = proofs[0], proofs[1:]
+    _show(clean, rest, console)
+    if file is not None:
+        file.write_text(json.dumps(_record(clean, rest), indent=2) + "\n", encoding="utf-8")
+    silent = clean.code == 0
+    return 0 if silent and all(proof.caught for proof in rest) else 1
+
+
+@contextlib.contextmanager
+def _service(arguments: list[str], place: Path, environ: dict[str, str]) -> Iterator[str]:
+    """The URL of a hospital process that is ended afterwards."""
+    place.mkdir(parents=True, exist_ok=True)
+    ready = place / "ready.json"
+    with (place / "service.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fixtures.hospital", *arguments, "--ready-file", str(ready)],
+            env=environ,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+        )
+        try:
+            deadline = time.monotonic() + _START_SECONDS
+            while not ready.exists():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    tail = (place / "service.log").read_text(errors="replace")[-800:]
+                    raise InvalidDocument(f"the hospital did not start: {tail}")
+                time.sleep(0.05)
+            yield str(json.loads(ready.read_text(encoding="utf-8"))["url"])
+        finally:
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _run(
+    seeded: Seeded | None,
+    suites: list[str],
+    place: Path,
+    database: str,
+    environ: dict[str, str],
+) -> Proof:
+    started = time.monotonic()
+    arguments = ["--database-url", database]
+    if seeded is not None:
+        arguments += ["--defect", seeded.name]
+    try:
+        with _service(arguments, place, environ) as url:
+            command = [sys.executable, "-m", "conformance", "run", "--target", str(_TARGET)]
+            command += ["--base-url", url, "--out", str(place / "run"), "--no-allure"]
+            command += ["--seed", "1", *(f"--suite={suite}" for suite in suites)]
+            done = subprocess.run(
+                command, env=environ, capture_output=True, text=True, timeout=_RUN_SECONDS
+            )
+    except (InvalidDocument, subprocess.TimeoutExpired) as error:
+        return Proof(seeded, 4, (), (), 0, time.monotonic() - started, str(error))
+    summary = place / "run" / "summary.json"
+    if not summary.exists():
+        problem = (done.stderr or done.stdout)[-600:]
+        return Proof(seeded, done.returncode, (), (), 0, time.monotonic() - started, problem)
+    found = json.loads(summary.read_text(encoding="utf-8"))["findings"]
+    return Proof(
+        seeded,
+        done.returncode,
+        tuple(sorted({one["rule"] for one in found})),
+        tuple(sorted({one["suite"] for one in found})),
+        len(found),
+        time.monotonic() - started,
+    )
+
+
+def _show(clean: Proof, proofs: list[Proof], console: Console) -> None:
+    table = Table(title="Seeded defects", title_justify="left")
+    for name in ("defect", "what", "caught", "by"):
+        table.add_column(name, overflow="fold")
+    table.add_column("seconds", justify="right")
+    for proof in proofs:
+        assert proof.seeded is not None
+        caught = Text("yes", style="green") if proof.caught else Text("NO", style="bold red")
+        by = ", ".join((*proof.suites, *proof.by)) or proof.problem or f"exit code {proof.code}"
+        seconds = f"{proof.seconds:.0f}"
+        table.add_row(proof.seeded.name, Text(proof.seeded.title), caught, Text(by), seconds)
+    console.print(table)
+    quiet = "silent" if clean.code == 0 else f"NOT SILENT (exit code {clean.code})"
+    console.print(
+        f"clean twin: {quiet}, {clean.findings} false alarms"
+        + (f"; {clean.problem}" if clean.problem else ""),
+        markup=False,
+    )
+    missed = [proof for proof in proofs if not proof.caught]
+    console.print(f"{len(proofs) - len(missed)} of {len(proofs)} defects caught")
+
+
+def _record(clean: Proof, proofs: list[Proof]) -> dict[str, Any]:
+    """Schema 1 of the JSON result."""
+    return {
+        "schema": 1,
+        "defects": [
+            {
+                "id": proof.seeded.id,
+                "variant": proof.seeded.variant,
+                "caught": proof.caught,
+                "by": list(proof.by),
+                "seconds": round(proof.seconds, 1),
+            }
+            for proof in proofs
+            if proof.seeded is not None
+        ],
+        "false_alarms": clean.findings,
+        "clean_exit_code": clean.code,
+    }
