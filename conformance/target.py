@@ -30,7 +30,7 @@ from pydantic import (
 
 from conformance import archetypes
 from conformance import template as template_values
-from conformance.document import Document, InvalidDocument, Problem, all_problems, meant
+from conformance.document import Document, InvalidDocument, Loc, Problem, all_problems, meant
 
 ANONYMOUS = "anonymous"
 _METHODS = "GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS"
@@ -742,41 +742,50 @@ def _check_resources(target: Target) -> Iterator[Problem]:
             yield Problem((*loc, "parent"), _unknown(resource.parent, "resource", target.resources))
         if name in _line_of(target, name):
             yield Problem((*loc, "parent"), f"{name} would be its own ancestor")
-        for place, existing in enumerate(resource.instances):
-            if existing.tenant not in target.tenants:
-                yield Problem(
-                    (*loc, "instances", place, "tenant"),
-                    _unknown(existing.tenant, "tenant", target.tenants),
-                )
-            for persona in (*existing.own, *existing.assigned):
-                if persona not in target.personas:
-                    yield Problem(
-                        (*loc, "instances", place), _unknown(persona, "persona", target.personas)
-                    )
+        yield from _check_instances(target, loc, resource)
+        for key in resource.operations:
+            yield from _check_operation(target, name, key, actors)
         creates = [key for key in resource.operations if resource.kind(key) == "create"]
-        for key, operation in resource.operations.items():
-            here = (*loc, key)
-            if "." in key:
-                yield Problem(here, "an operation name holds no dot")
-            for actor in operation.as_:
-                if actor not in actors:
-                    yield Problem((*here, "as"), _unknown(actor, "role or persona", actors))
-            for other in (*operation.after, operation.unchanged):
-                if other is not None and other not in resource.operations:
-                    yield Problem(here, _unknown(other, "operation", resource.operations))
-            for other in (*operation.fresh, operation.object):
-                if other is not None and other not in target.resources:
-                    yield Problem(here, _unknown(other, "resource", target.resources))
-            yield from _check_placeholders(target, here, operation)
-            about = target.object_of(name, key)
-            if about and not target.resources[about].instances and not _creatable(target, about):
-                yield Problem(
-                    here,
-                    f"this needs an instance of {about}, but {about} has neither a 'create' "
-                    "nor 'instances'",
-                )
         if len(creates) > 1 and "create" not in creates:
             yield Problem(loc, f"which of {', '.join(creates)} makes instances? call it 'create'")
+
+
+def _check_instances(target: Target, loc: Loc, resource: Resource) -> Iterator[Problem]:
+    tenants = target.tenants or {"default": Tenant()}
+    for place, existing in enumerate(resource.instances):
+        here = (*loc, "instances", place)
+        if existing.tenant not in tenants:
+            yield Problem((*here, "tenant"), _unknown(existing.tenant, "tenant", tenants))
+        for persona in (*existing.own, *existing.assigned):
+            if persona not in target.personas:
+                yield Problem(here, _unknown(persona, "persona", target.personas))
+
+
+def _check_operation(
+    target: Target, resource: str, name: str, actors: set[str]
+) -> Iterator[Problem]:
+    here = ("resources", resource, name)
+    operation = target.operation(resource, name)
+    siblings = target.resources[resource].operations
+    for actor in operation.as_:
+        if actor not in actors:
+            yield Problem((*here, "as"), _unknown(actor, "role or persona", actors))
+    for other in (*operation.after, operation.unchanged):
+        if other is not None and other not in siblings:
+            yield Problem(here, _unknown(other, "operation", siblings))
+    for other in (*operation.fresh, operation.object):
+        if other is not None and other not in target.resources:
+            yield Problem(here, _unknown(other, "resource", target.resources))
+    yield from _check_placeholders(target, here, operation)
+    about = target.object_of(resource, name)
+    if about not in target.resources or target.resources[about].instances:
+        return
+    if not _creatable(target, about):
+        yield Problem(
+            here,
+            f"this needs an instance of {about}, but {about} has neither a 'create' "
+            "nor 'instances'",
+        )
 
 
 def _creatable(target: Target, resource: str) -> bool:
@@ -792,9 +801,7 @@ def _line_of(target: Target, name: str) -> list[str]:
     return found
 
 
-def _check_placeholders(
-    target: Target, loc: tuple[str | int, ...], template: Request
-) -> Iterator[Problem]:
+def _check_placeholders(target: Target, loc: Loc, template: Request) -> Iterator[Problem]:
     heads = {"persona", "tenant", "person", *target.resources}
     for name in sorted(template.placeholders()):
         head, _, tail = name.partition(".")
