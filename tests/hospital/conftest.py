@@ -15,7 +15,7 @@ from fixtures.hospital.cluster import Cluster
 from fixtures.hospital.database import database
 from fixtures.hospital.hospital import Hospital
 
-PASSWORD = "synthetic-password-1"  # noqa: S105
+PASSWORD = "synthetic-password-1"
 
 
 class House:
