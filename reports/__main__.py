@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
         return WRONG_CALL
     try:
         published = publish(Path(folders[0]), allure="--no-allure" not in arguments)
-    except LedgerError as error:
+    except (LedgerError, OSError) as error:
         print(error, file=sys.stderr)
         return WRONG_CALL
     show(published.run, published.decision, published.report, Console(highlight=False))

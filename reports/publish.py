@@ -55,9 +55,14 @@ def publish(
     decision = decide(run)
     matrix = access_matrix(run)
     report = folder / "report"
+    discard(report)
+    page = _written(report / "index.html", report_html(run, decision, matrix))
+    picture = _written(report / "access-matrix.svg", matrix_svg(run, decision, matrix))
+    summary = _written(folder / "summary.json", summary_text(run, decision))
+    sarif = _written(folder / "findings.sarif", sarif_text(run, decision))
+    junit = _written(folder / "junit.xml", junit_text(run, decision))
     results = write_results(run, decision, matrix_html(run, matrix), folder / "allure-results")
     site, problem = None, None
-    discard(report)
     if allure:
         try:
             site = generate(
@@ -67,18 +72,18 @@ def publish(
                 cache=allure_cache or default_cache(),
                 history=allure_history,
             )
-        except AllureUnavailable as error:
-            problem = str(error)
-    link = "allure.html" if site and site.single else "allure/index.html" if site else None
-    page = report_html(run, decision, matrix, allure=link)
+            link = (site.single or site.folder / "index.html").relative_to(report).as_posix()
+            _written(page, report_html(run, decision, matrix, allure=link))
+        except AllureUnavailable as unavailable:
+            problem = str(unavailable)
     return Published(
         run=run,
         decision=decision,
-        summary=_written(folder / "summary.json", summary_text(run, decision)),
-        sarif=_written(folder / "findings.sarif", sarif_text(run, decision)),
-        junit=_written(folder / "junit.xml", junit_text(run, decision)),
-        report=_written(report / "index.html", page),
-        matrix=_written(report / "access-matrix.svg", matrix_svg(run, decision, matrix)),
+        summary=summary,
+        sarif=sarif,
+        junit=junit,
+        report=page,
+        matrix=picture,
         allure_results=results,
         allure=site,
         allure_problem=problem,

@@ -91,9 +91,21 @@ def generate(
 
     `history` is a file that gathers the outcomes of runs, for trends. Raises AllureUnavailable.
     """
-    discard(destination)
     node = _node()
     program = install(cache, node)
+    try:
+        return _made(results, destination, title, node, program, history)
+    except OSError as error:
+        discard(destination)
+        raise AllureUnavailable(
+            f"The Allure report could not be written: {error.strerror or error}."
+        ) from None
+
+
+def _made(
+    results: Path, destination: Path, title: str, node: Path, program: Path, history: Path | None
+) -> Site:
+    discard(destination)
     destination.mkdir(parents=True, exist_ok=True)
     wants_single = sum(1 for _ in results.glob("*-result.json")) <= _SINGLE_FILE_RESULTS
     with tempfile.TemporaryDirectory(dir=destination, prefix=".allure-") as name:

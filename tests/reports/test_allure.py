@@ -175,6 +175,25 @@ def test_without_node_the_other_reports_stand(
     assert published.report.is_file()
 
 
+def test_a_report_that_cannot_be_written_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(folder: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(site, "_node", lambda: Path("node"))
+    monkeypatch.setattr(site, "install", lambda cache, node: Path("cli.js"))
+    monkeypatch.setattr(site, "_run", lambda *_: None)
+    monkeypatch.setattr(Path, "is_file", lambda path: True)
+    monkeypatch.setattr(site, "clean", full_disk)
+    published = publish(sample.write(tmp_path, sample.small("pass")))
+    assert published.allure_problem == (
+        "The Allure report could not be written: No space left on device."
+    )
+    assert published.summary.exists()
+    assert not list((tmp_path / "report").glob("*allure*"))
+
+
 def test_credentials_do_not_reach_child_processes() -> None:
     passed_on = site._PASSED_ON
     assert passed_on.fullmatch("PATH")
