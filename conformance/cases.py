@@ -397,6 +397,8 @@ def paged(target: Target, profile: Profile) -> Iterator[Case]:
 def searches(target: Target, profile: Profile) -> Iterator[Case]:
     """Searches for another tenant's value, whole and by its beginning."""
     for persona, resource, operation in _permitted(target, frozenset({"search"})):
+        if _everywhere(target, persona, resource, operation, resource):
+            continue
         for other in others(target, persona, profile):
             for variant in ("whole-value", "beginning"):
                 yield _case(
@@ -432,11 +434,11 @@ def selectors(target: Target, profile: Profile) -> Iterator[Case]:
                 )
 
 
-MALFORMATIONS = ("odd-id", "broken-body", "wrong-types")
+ERRORS = ("odd-id", "missing-id", "broken-body", "wrong-types", "sent-twice", "no-login")
 
 
-def malformed(target: Target, _profile: Profile) -> Iterator[Case]:
-    """Requests that cannot be right, by somebody who may make right ones."""
+def errors(target: Target, _profile: Profile) -> Iterator[Case]:
+    """Requests that must end in an error, by somebody who may make right ones."""
     for resource, operation in operations(target):
         template = target.operation(resource, operation)
         persona = next(
@@ -445,10 +447,13 @@ def malformed(target: Target, _profile: Profile) -> Iterator[Case]:
         if persona is None:
             continue
         about = target.object_of(resource, operation)
-        for variant in MALFORMATIONS:
-            if variant == "odd-id" and about is None:
+        writes = target.resources[resource].kind(operation) not in SAFE_KINDS
+        for variant in ERRORS:
+            if variant in {"odd-id", "missing-id"} and about is None:
                 continue
-            if variant != "odd-id" and template.json_ is None:
+            if variant in {"broken-body", "wrong-types"} and template.json_ is None:
+                continue
+            if variant == "sent-twice" and not writes:
                 continue
             yield _case(
                 target,

@@ -76,7 +76,7 @@ class Harness:
     ) -> None:
         """Try `case` with `trial(world, case)` and ask the oracles about each trial it gives.
 
-        Every exchange also passes the leak and disclosure oracles. Raises NotConformant,
+        Every exchange also passes the leak oracle. Raises NotConformant,
         Inconclusive or NotTested; returns when the case passed.
         """
         self._watch = _Watch()
@@ -155,7 +155,6 @@ class Harness:
             if exchange.purpose == "login":
                 continue
             yield from oracles.leaks(exchange, sightings(self.world, exchange))
-            yield from oracles.discloses(self.world.read(exchange))
 
     def findings(self, judged: Judged) -> list[dict[str, Any]]:
         """The findings of a judged case, as the ledger holds them."""

@@ -15,13 +15,13 @@ from conformance.comparison import differences, facets, leaves, parsed
 from conformance.model import (
     Because,
     Exchange,
-    Expected,
     Outcome,
     Read,
     Relation,
     Result,
     Trial,
     Verdict,
+    decode,
 )
 
 Oracle = Callable[[Trial], Verdict]
@@ -394,48 +394,54 @@ DISCLOSURES: Mapping[str, re.Pattern[str]] = {
     ),
     "sql": re.compile(
         r"\bSELECT\b.{1,200}\bFROM\b|\bINSERT INTO\b|\bUPDATE\b.{1,80}\bSET\b|\bDELETE FROM\b"
-        r"|SQLSTATE|\bORA-\d{5}\b|psycopg|sqlalchemy|sqlite3?\.|\bPG::|java\.sql|mysql_|MySQL server"
+        r"|SQLSTATE|\bORA-\d{5}\b|psycopg|sqlalchemy|sqlite3?\.|\bPG::|java\.sql|mysql_|MySQL serv"
         r"|(?:violates|duplicate key).{0,40}constraint|relation \"[^\"]+\" does not exist",
         re.I | re.S,
     ),
     "path": re.compile(
         r"(?<![\w/])/(?:usr|home|var|opt|srv|app|etc|root|tmp)/[\w.-]+/[\w./-]+"
-        r"|[A-Za-z]:\\(?:[\w .-]+\\)+"
+        r"|(?<![A-Za-z])[A-Za-z]:\\(?:[\w .-]+\\)+"
     ),
 }
 VERSION = re.compile(r"[A-Za-z][\w.+-]*/\d+\.\d+|\b\d+\.\d+\.\d+\b")
 _VERSION_HEADERS = frozenset({"server", "x-powered-by", "x-aspnet-version", "x-runtime-version"})
 
 
-def discloses(read: Read) -> list[Verdict]:
-    """What an error answer tells about the inside: stack traces, SQL, paths, versions.
+def discreet(trial: Trial) -> Verdict:
+    """An error tells nothing about the inside: no stack trace, no SQL, no path.
 
-    OWASP ASVS 5.0 v5.0.0-16.5.1: generic messages to the consumer of an unexpected error.
+    OWASP ASVS 5.0 v5.0.0-16.5.1: generic messages to the consumer of an unexpected error. What
+    the request itself said and the error repeats does not count.
     """
+    read = trial.attempt
     answer = read.exchange.answer
-    if answer is None or (answer.status < 400 and read.outcome is Outcome.ALLOWED):
-        return []
+    if answer is None or (answer.status < 400 and read.outcome is Outcome.BROKEN):
+        return _unknown(f"a request that cannot be right: {_no_statement(read)}", read)
+    if answer.status < 400 and read.outcome is Outcome.ALLOWED:
+        return _passed("conform-deny", f"answered {read.status}, which is no error")
+    data = parsed(answer)
+    strings = [leaf for _path, leaf in leaves(data) if isinstance(leaf, str)]
+    headers = "\n".join(value for _name, value in answer.headers)
+    text = headers + "\n" + ("\n".join(strings) if data is not None else decode(answer.body))
     asked = read.exchange.request.text
-    found = []
     for name, pattern in DISCLOSURES.items():
-        match = pattern.search(answer.text)
+        match = pattern.search(text)
         if match and match.group(0) not in asked:
             told = match.group(0).strip()[:80]
-            found.append(
-                _failed("disclosure", f"disclosure.{name}", f"the error tells {told!r}", read)
-            )
+            return _failed("disclosure", f"disclosure.{name}", f"the error tells {told!r}", read)
+    return _passed("conform-deny", f"answered {read.status}, and told nothing about the inside")
+
+
+def versionless(trial: Trial) -> Verdict:
+    """The headers of an error name no version of what runs inside."""
+    answer = trial.attempt.exchange.answer
+    if answer is None:
+        return _unknown(f"no answer: {trial.attempt.exchange.error}", trial.attempt)
     for header, value in answer.headers:
         if header.lower() in _VERSION_HEADERS and VERSION.search(value):
             reason = f"the header {header} of an error tells a version: {value!r}"
-            found.append(_failed("disclosure", "disclosure.version", reason, read))
-    return found
-
-
-def expected_oracles(trial: Trial) -> tuple[Oracle, ...]:
-    """The oracles that fit what the policy says of the trial's case."""
-    if trial.case.expected is Expected.ALLOW:
-        return (succeeded, changed)
-    return (refused, unchanged)
+            return _failed("disclosure", "disclosure.version", reason, trial.attempt)
+    return _passed("conform-deny", "the headers name no version")
 
 
 # --- ids in other places ---------------------------------------------------------------------
@@ -570,14 +576,6 @@ def search_finds_nothing(trial: Trial) -> Verdict:
         trial.attempt,
         *trial.reference,
     )
-
-
-def answered(trial: Trial) -> Verdict:
-    """The attempt was answered at all; what the answer holds is for the leak oracle."""
-    answer = trial.attempt.exchange.answer
-    if answer is None or (answer.status < 400 and trial.attempt.outcome is Outcome.BROKEN):
-        return _unknown(f"a malformed request: {_no_statement(trial.attempt)}", trial.attempt)
-    return _passed("conform-deny", f"answered {trial.attempt.status}, and gave nothing away")
 
 
 def cursor_is_bound(trial: Trial) -> Verdict:

@@ -1,9 +1,15 @@
-"""Error hygiene: errors tell nothing about the inside, nor about other people."""
+"""Error hygiene: errors tell nothing about the inside (OWASP API8:2023)."""
 
 from conformance import Case, Harness, cases, oracles, sources, trials
 
 
-@cases(sources.malformed)
+@cases(sources.errors)
 def test_errors_tell_nothing_about_the_inside(case: Case, harness: Harness) -> None:
-    """Requests that cannot be right are answered without stack trace, SQL, path or version."""
-    harness.judge(case, trials.malformed, oracles.answered)
+    """Requests that must fail are answered without stack trace, SQL or path."""
+    harness.judge(case, trials.error, oracles.discreet)
+
+
+@cases(sources.whole)
+def test_errors_name_no_version(case: Case, harness: Harness) -> None:
+    """The headers of an error name no version of what runs inside."""
+    harness.judge(case, trials.at_large, oracles.versionless)

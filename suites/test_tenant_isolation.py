@@ -26,9 +26,7 @@ def test_naming_another_tenant_opens_nothing(case: Case, harness: Harness) -> No
 
 
 @cases(sources.wrong_parents, _across)
-def test_foreign_children_are_not_reached_through_own_parents(
-    case: Case, harness: Harness
-) -> None:
+def test_foreign_children_are_not_reached_through_own_parents(case: Case, harness: Harness) -> None:
     """Another tenant's child record cannot be reached under one's own parent."""
     harness.judge(case, trials.wrong_parent, oracles.refused, oracles.unchanged)
 
