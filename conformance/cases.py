@@ -24,6 +24,22 @@ class Profile(StrEnum):
     FULL = "full"
 
 
+_WHOLE = Case(
+    id="",
+    suite="",
+    property="",
+    sentence="",
+    persona=None,
+    roles=(),
+    tenant=None,
+    resource=None,
+    operation=None,
+    kind=None,
+    relation=Relation.COLLECTION,
+    expected=Expected.ALLOW,
+    because=Because.GRANTED,
+)
+
 Source = Callable[[Target, Profile], Iterable[Case]]
 
 _PLAIN = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -203,6 +219,17 @@ def foreign(target: Target, profile: Profile) -> Iterator[Case]:
             continue
         if case.because is Because.OTHER_TENANT or (alike and case.because is Because.UNRELATED):
             yield case
+
+
+def timed(target: Target, profile: Profile) -> Iterator[Case]:
+    """Reads of another tenant's record by one who may read records, one for each operation."""
+    seen: set[tuple[str | None, str | None]] = set()
+    for case in foreign(target, profile):
+        key = (case.resource, case.operation)
+        if case.kind != "read" or case.because is not Because.OTHER_TENANT or key in seen:
+            continue
+        seen.add(key)
+        yield replace(case, variant="timed")
 
 
 def _never(target: Target, resource: str) -> bool:
@@ -470,38 +497,16 @@ def errors(target: Target, _profile: Profile) -> Iterator[Case]:
 def claims(target: Target, _profile: Profile) -> Iterator[Case]:
     """Resources whose ids the target claims to be unguessable."""
     for resource, described in target.resources.items():
-        if described.unguessable:
-            yield Case(
-                id="",
-                suite="",
-                property="",
-                sentence="",
-                persona=None,
-                roles=(),
-                tenant=None,
+        for value in described.unguessable:
+            yield replace(
+                _WHOLE,
                 resource=resource,
-                operation=None,
-                kind=None,
-                relation=Relation.COLLECTION,
                 expected=Expected.DENY,
                 because=Because.MISSING,
+                variant=value,
             )
 
 
 def whole(_target: Target, _profile: Profile) -> Iterator[Case]:
     """One case about the target as a whole."""
-    yield Case(
-        id="",
-        suite="",
-        property="",
-        sentence="",
-        persona=None,
-        roles=(),
-        tenant=None,
-        resource=None,
-        operation=None,
-        kind=None,
-        relation=Relation.COLLECTION,
-        expected=Expected.ALLOW,
-        because=Because.GRANTED,
-    )
+    yield _WHOLE

@@ -1,10 +1,11 @@
-"""Oracles for lists and for ids in a row: completeness, counts, guessing. Pure."""
+"""Oracles for series: the pages of a list, ids in a row, durations in turns. Pure."""
 
 from __future__ import annotations
 
+from conformance import timings
 from conformance.model import Outcome, Result, Verdict
 from conformance.oracles import guessable
-from conformance.trials import Identifiers, Listing
+from conformance.trials import Identifiers, Listing, Timing
 
 
 def holds_own(listing: Listing) -> Verdict:
@@ -56,11 +57,32 @@ def counts_what_it_shows(listing: Listing) -> Verdict:
 
 
 def unguessable(made: Identifiers) -> Verdict:
-    """Ids that the target claims to be random do not follow one another."""
-    if len(made.ids) < 3:
-        return Verdict(Result.INCONCLUSIVE, "inconclusive", "too few ids were made to tell")
-    why = guessable(made.ids)
+    """Values that the target claims to be random do not follow one another."""
+    if len(made.values) < 3:
+        return Verdict(Result.INCONCLUSIVE, "inconclusive", "too few were made to tell")
+    why = guessable(made.values)
     if why:
         return Verdict(Result.FAIL, "guessable", why, "guessable")
-    reason = f"{len(made.ids)} ids in a row do not follow one another"
+    reason = f"{len(made.values)} in a row do not follow one another"
     return Verdict(Result.PASS, "conform-deny", reason)
+
+
+def takes_as_long(timing: Timing) -> Verdict:
+    """How long a refusal takes does not tell whether the record exists.
+
+    Both of two rounds must differ clearly for a failure; the power is part of the reason.
+    """
+    told = timings.described(timing.theirs, timing.missing)
+    if timing.example.outcome is Outcome.BROKEN:
+        return Verdict(Result.INCONCLUSIVE, "inconclusive", f"answered {timing.example.status}")
+    again = timing.again
+    if again is None or not timings.suspicious(again.theirs, again.missing):
+        return Verdict(Result.PASS, "conform-deny", f"no difference shows: {told}")
+    return Verdict(
+        Result.FAIL,
+        "distinguishable",
+        f"the time tells a record that exists from one that never did: {told}; in a second round "
+        + timings.described(again.theirs, again.missing),
+        "enumeration.timing",
+        (timing.example.exchange,),
+    )

@@ -587,14 +587,27 @@ def cursor_is_bound(trial: Trial) -> Verdict:
 
 
 def guessable(ids: Sequence[str]) -> str | None:
-    """Why ids made one after another can be guessed, None if nothing speaks for it."""
+    """Why values made one after another can be guessed, None if nothing speaks for it.
+
+    Numbers are looked at in decimal, and in hexadecimal where everything is a hexadecimal digit
+    (UUIDs): random ones lie far apart, counted ones close together.
+    """
+    bare = [one.replace("-", "") for one in ids]
+    told = f"one after another they were {', '.join(ids)}"
+    if all(re.fullmatch(r"[0-9a-fA-F]{16,}", one) for one in bare):
+        if _counted([int(one, 16) for one in bare]):
+            return told
+        if all(re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-.*", one, re.I) for one in ids):
+            return "they are time-based UUIDs (version 1, RFC 9562 section 5.1)"
+        return None
     numbers = [int(found[-1]) for one in ids if (found := re.findall(r"\d+", one))]
     shapes = {re.sub(r"\d+", "#", one) for one in ids}
-    if len(numbers) == len(ids) and len(shapes) == 1 and len(ids) > 2:
-        steps = [later - sooner for sooner, later in pairwise(numbers)]
-        if all(0 < abs(step) <= 10_000 for step in steps) and len({s > 0 for s in steps}) == 1:
-            return f"one after another they were {', '.join(ids)}"
-    version = [re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-.*", one, re.I) for one in ids]
-    if ids and all(version):
-        return "they are time-based UUIDs (version 1, RFC 9562 section 5.1)"
+    if len(numbers) == len(ids) and len(shapes) == 1 and _counted(numbers):
+        return told
     return None
+
+
+def _counted(numbers: Sequence[int]) -> bool:
+    steps = [later - sooner for sooner, later in pairwise(numbers)]
+    small = all(0 < abs(step) <= 10_000 for step in steps)
+    return small and len({step > 0 for step in steps}) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -24,15 +25,26 @@ class Synthesis:
         self._mint = mint
         self._faker = Faker("en_US")
         self._faker.seed_instance(seed)
+        self._padding = ""
         start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
         self._future = start + timedelta(days=30)
+
+    @contextlib.contextmanager
+    def long_texts(self) -> Iterator[None]:
+        """While this lasts, {text} is some six thousand characters long."""
+        self._padding = " ".join(self._faker.words(900))
+        try:
+            yield
+        finally:
+            self._padding = ""
 
     def value(self, name: str, argument: str | None, place: Planted) -> Made:
         """The value of the placeholder `name` for the field of `place`; KeyError if unknown."""
         name = name.removeprefix("person.")
         if name in _TEXTS:
             marker = self._mint.token(place)
-            return _TEXTS[name](self._faker, marker), marker
+            text = _TEXTS[name](self._faker, marker)
+            return (f"{text} {self._padding}" if self._padding and name == "text" else text), marker
         if name in _NUMBERS:
             marker = self._mint.number(place)
             return _NUMBERS[name] + marker, marker

@@ -309,6 +309,10 @@ class Existing(Strict):
     parents: dict[str, str | int] = Field(default={}, description="ids of its parents")
 
 
+def _claimed(value: Any) -> Any:
+    return {True: ["id"], False: []}[value] if isinstance(value, bool) else _as_list(value)
+
+
 class Resource(BaseModel):
     """A resource: its operations by business name, and a few settings."""
 
@@ -321,7 +325,9 @@ class Resource(BaseModel):
     remove: Annotated[Preparation | None, BeforeValidator(_short_request)] = Field(
         default=None, description="how an instance made by a run is cleaned up"
     )
-    unguessable: bool = Field(default=False, description="the target claims that ids are random")
+    unguessable: Annotated[list[str], BeforeValidator(_claimed)] = Field(
+        default=[], description="true, or the values taken on create that are claimed to be random"
+    )
     never: str | int | None = Field(default=None, description="an id that never existed")
 
     @model_validator(mode="before")
@@ -743,6 +749,12 @@ def _check_resources(target: Target) -> Iterator[Problem]:
         if name in _line_of(target, name):
             yield Problem((*loc, "parent"), f"{name} would be its own ancestor")
         yield from _check_instances(target, loc, resource)
+        known = {"id"} | {take for one in resource.operations.values() for take in one.take}
+        for value in resource.unguessable:
+            if value not in known:
+                yield Problem(
+                    (*loc, "unguessable"), _unknown(value, "value taken on create", known)
+                )
         for key in resource.operations:
             yield from _check_operation(target, name, key, actors)
         creates = [key for key in resource.operations if resource.kind(key) == "create"]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from conformance import policy
+from conformance import policy, timings
 from conformance.canary import Planted
 from conformance.comparison import leaves, parsed
 from conformance.extraction import extract, values
@@ -82,7 +82,7 @@ def _readback(world: World, resource: str, name: str) -> tuple[str, str] | None:
     return None
 
 
-def _set(world: World, case: Case) -> Setting:
+def _set(world: World, case: Case, *, fresh: bool = False) -> Setting:
     assert case.persona and case.resource and case.operation
     target = world.target
     operation = target.operation(case.resource, case.operation)
@@ -111,7 +111,7 @@ def _set(world: World, case: Case) -> Setting:
         world.choose(tenant, case.resource, earlier, need)
     if about:
         own = setting.writes and about == case.resource
-        fresh = own or about in operation.fresh
+        fresh = fresh or own or about in operation.fresh
         if own and target.resources[about].instances:
             raise NotBuilt(
                 f"a writing case needs an instance of its own, and {about} has only 'instances'"
@@ -899,15 +899,67 @@ def at_large(world: World, case: Case) -> list[Trial]:
 
 @dataclass(frozen=True)
 class Identifiers:
-    """Ids of one resource in the order in which they were made."""
+    """Values of one kind in the order in which their instances were made."""
 
     case: Case
-    ids: tuple[str, ...]
+    values: tuple[str, ...]
 
 
 def identifiers(world: World, case: Case) -> Identifiers:
-    """The ids of five instances made one after another."""
-    assert case.resource
+    """The ids (or another claimed value) of five instances made one after another."""
+    assert case.resource and case.variant
     tenant = policy.tenants(world.target)[0]
     made = [world.obtain(case.resource, tenant, {}, fresh=True) for _ in range(5)]
-    return Identifiers(case, tuple(str(instance.id) for instance in made))
+    found = [one.id if case.variant == "id" else one.values.get(case.variant) for one in made]
+    return Identifiers(case, tuple(str(value) for value in found if value is not None))
+
+
+PAIRS = 40
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds that answers took, measured in turns, for their id and for made-up ones."""
+
+    case: Case
+    theirs: tuple[float, ...]
+    missing: tuple[float, ...]
+    example: Read
+    again: Timing | None = None
+
+
+def timing(world: World, case: Case) -> Timing:
+    """Their id against ids that never existed, in turns; a second round if the first shows much.
+
+    The record is planted with long texts where the target takes them, so that work on a record
+    that is then refused has time to show.
+    """
+    with world.synthesis.long_texts():
+        try:
+            setting = _set(world, case, fresh=True)
+        except NotBuilt:
+            setting = None
+    setting = setting or _set(world, case, fresh=True)
+    first = _timed(world, setting)
+    if timings.suspicious(first.theirs, first.missing):
+        return replace(first, again=_timed(world, setting))
+    return first
+
+
+def _timed(world: World, setting: Setting) -> Timing:
+    theirs: list[float] = []
+    missing: list[float] = []
+    example: Read | None = None
+    for turn in range(PAIRS + 2):
+        ghosts = _ghosts(world, setting)
+        ghost = ghosts[setting.about or setting.resource]
+        # The order changes from turn to turn, so that neither side always goes first.
+        for real in (True, False) if turn % 2 else (False, True):
+            given = {} if real else {"lineage": ghosts, "ids": [ghost.id]}
+            read, _ = _send(world, setting, setting.persona, "attempt", **given)
+            if turn >= 2:
+                (theirs if real else missing).append(read.exchange.seconds)
+            if real:
+                example = read
+    assert example is not None
+    return Timing(setting.case, tuple(theirs), tuple(missing), example)

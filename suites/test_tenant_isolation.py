@@ -19,6 +19,12 @@ def test_other_tenants_records_answer_like_missing_ones(case: Case, harness: Har
     harness.judge(case, trials.foreign, oracles.indistinguishable)
 
 
+@cases(sources.timed)
+def test_timing_does_not_tell_that_a_record_exists(case: Case, harness: Harness) -> None:
+    """Refusing another tenant's record takes as long as refusing an id that never existed."""
+    harness.judge(case, trials.timing, listings.takes_as_long)
+
+
 @cases(sources.selectors)
 def test_naming_another_tenant_opens_nothing(case: Case, harness: Harness) -> None:
     """One's own login with another tenant named in the request is refused."""
