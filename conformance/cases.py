@@ -145,7 +145,7 @@ def _of_persona(
             yield _case(target, persona, resource, operation, relation, Expected.DENY, Because.ROLE)
     else:
         for relation in within:
-            related = {relation} - {Relation.SAME_TENANT}
+            related = policy.standing(target, roles, about, relation)
             allowed = any(grant.covers(related, same_tenant=True) for grant in granted)
             yield _case(
                 target,
@@ -394,7 +394,10 @@ def listings(target: Target, _profile: Profile) -> Iterator[Case]:
             fitting = (
                 one
                 for one in policy.relations_of(target, persona, about)
-                if any(g.covers({one} - {Relation.SAME_TENANT}, same_tenant=True) for g in granted)
+                if any(
+                    grant.covers(policy.standing(target, roles, about, one), same_tenant=True)
+                    for grant in granted
+                )
             )
             first = next(fitting, None)
             if first is None:

@@ -89,6 +89,27 @@ def relations_of(target: Target, persona: str, resource: str) -> list[Relation]:
     return [*found, Relation.SAME_TENANT]
 
 
+def standing(
+    target: Target, roles: Iterable[str], resource: str, relation: Relation
+) -> frozenset[Relation]:
+    """Every relation that is true of somebody who stands in `relation` and in no other by choice.
+
+    Whoever owns what they made, and may make it only for records assigned to them, is assigned
+    as well.
+    """
+    if relation not in {Relation.OWN, Relation.ASSIGNED}:
+        return frozenset()
+    found = {relation}
+    roles = tuple(roles)
+    made = way(target, resource, relation, roles)
+    name = creating(target, resource)
+    if relation is Relation.OWN and made is not None and made.way == "creator" and name:
+        effects = {grant.effect for grant in grants(target, roles, resource, name)}
+        if effects == {"assigned"} and target.object_of(resource, name) != resource:
+            found.add(Relation.ASSIGNED)
+    return frozenset(found)
+
+
 def _possible(
     target: Target, persona: str, resource: str, relation: Relation, roles: tuple[str, ...]
 ) -> bool:

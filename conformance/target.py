@@ -210,6 +210,7 @@ class Paging(Strict):
     step: int = 1
     cursor: Extraction | None = Field(default=None, description="where the next value is found")
     link: Extraction | None = Field(default=None, description="where the next URL is found")
+    size: str | None = Field(default=None, description="query parameter for rows on a page")
 
     @model_validator(mode="after")
     def _one_way(self) -> Paging:

@@ -350,22 +350,29 @@ def _remember(
 
 
 def _read_made(world: World, made: Instance) -> tuple[Read, ...]:
+    """What was made, as whoever may see it reads it; from the list where there is no read."""
     described = world.target.resources[made.resource]
-    if "read" not in described.operations:
-        return ()
-    ranked = sorted(
-        world.candidates(made.tenant, made.resource, "read"),
-        key=lambda one: one[0] != made.creator,
-    )
-    for persona, relation in ranked:
-        if relation is not None and relation not in world.relations(persona, made):
-            continue
-        lineage = world.around(made.resource, "read", made.tenant, made)
-        payload = world.payload(persona, made.resource, made.tenant, lineage)
-        template = described.operations["read"]
-        read = world.send(persona, template, payload, "read-back", (made.resource, "read"))
-        return (read,)
+    names = [one for one in ("read", "list") if one in described.operations]
+    names += [one for one in described.operations if described.kind(one) == "list"]
+    for name in names[:2]:
+        ranked = sorted(
+            world.candidates(made.tenant, made.resource, name),
+            key=lambda one: one[0] != made.creator,
+        )
+        for persona, relation in ranked:
+            if relation is not None and not _may(world, persona, relation, made, name):
+                continue
+            lineage = world.around(made.resource, name, made.tenant, made)
+            payload = world.payload(persona, made.resource, made.tenant, lineage)
+            return tuple(walk(world, persona, made.resource, name, payload, "read-back"))
     return ()
+
+
+def _may(world: World, persona: str, relation: Relation, made: Instance, name: str) -> bool:
+    """Whether the persona stands in that relation to what the operation is about."""
+    about = world.target.object_of(made.resource, name)
+    instance = made.lineage().get(about or made.resource)
+    return instance is not None and relation in world.relations(persona, instance)
 
 
 def _control(world: World, setting: Setting) -> Read | None:
@@ -431,19 +438,19 @@ def _mine(world: World, case: Case, *, fresh: bool) -> Instance | None:
         return None
     granted = policy.grants(world.target, case.roles, case.resource, case.operation)
     for relation in policy.relations_of(world.target, case.persona, about):
-        related = {relation} - {Relation.SAME_TENANT}
+        related = policy.standing(world.target, case.roles, about, relation)
         if any(grant.covers(related, same_tenant=True) for grant in granted):
             need = {case.persona: relation} if related else {}
             reader = _readback(world, case.resource, case.operation)
             if reader and about == reader[0]:
                 world.choose(case.tenant, *reader, need)
-            state = world.target.operation(case.resource, case.operation).after
+            operation = world.target.operation(case.resource, case.operation)
             return world.obtain(
                 about,
                 case.tenant,
                 need,
-                fresh=fresh,
-                state=state if about == case.resource else (),
+                fresh=fresh or about in operation.fresh,
+                state=operation.after if about == case.resource else (),
             )
     raise NotBuilt(f"{case.persona} can stand in no relation that grants {case.operation}")
 
@@ -458,7 +465,10 @@ def _theirs(world: World, case: Case, resource: str) -> tuple[Instance, str | No
     reader = None
     if "read" in world.target.resources[resource].operations:
         reader = world.choose(tenant, resource, "read", need, apart_from=case.persona)
-    return world.obtain(resource, tenant, need, fresh=True), reader
+    state: list[str] = []
+    if resource == case.resource and case.operation:
+        state = world.target.operation(resource, case.operation).after
+    return world.obtain(resource, tenant, need, fresh=True, state=state), reader
 
 
 def _read_as(world: World, persona: str | None, instance: Instance) -> tuple[Read, ...]:
@@ -507,24 +517,12 @@ def body_id(world: World, case: Case) -> list[Trial]:
         raise NotBuilt(f"nobody may read {case.resource} back, so nothing would show a change")
     trials = []
     before = _read_as(world, reader, theirs)
-    fields = _identifying(theirs, before)
-    for name, value in fields.items():
-        mine = _mine(world, case, fresh=case.kind != "create")
-        setting = Setting(
-            case,
-            case.persona,
-            case.resource,
-            case.operation,
-            world.target.operation(case.resource, case.operation),
-            case.tenant,
-            mine.resource if mine else None,
-            mine,
-        )
-        setting.lineage = world.around(case.resource, case.operation, case.tenant, mine)
-        plain, plain_payload = _send(world, setting, case.persona, "control")
+    for name, value in _identifying(theirs, before).items():
+        plainly = _permitted(world, case)
+        plain, payload = _send(world, plainly, case.persona, "control")
         if plain.outcome is Outcome.ALLOWED and case.kind == "create":
-            _remember(world, setting, case.persona, plain.exchange, plain_payload)
-            setting.lineage = world.around(case.resource, case.operation, case.tenant, mine)
+            _remember(world, plainly, case.persona, plain.exchange, payload)
+        setting = _permitted(world, case)
         body = {**(setting.operation.json_ or {}), name: value}
         template = setting.operation.model_copy(update={"json_": body})
         read, payload = _send(world, setting, case.persona, "attempt", template=template)
@@ -745,13 +743,22 @@ def _listed(world: World, case: Case) -> Instance | None:
     ):
         return None
     granted = policy.grants(world.target, case.roles, case.resource, case.operation)
+    operation = world.target.operation(case.resource, case.operation)
+    about = world.target.object_of(case.resource, case.operation)
+    above: dict[str, dict[str, Relation]] = {}
+    if about is not None and case.relation in {Relation.OWN, Relation.ASSIGNED}:
+        above[about] = {case.persona: case.relation}
     problem: NotBuilt | None = None
     for relation in policy.relations_of(world.target, case.persona, case.resource):
-        related = {relation} - {Relation.SAME_TENANT}
+        related = policy.standing(world.target, case.roles, case.resource, relation)
         if any(grant.covers(related, same_tenant=True) for grant in granted):
             try:
                 return world.obtain(
-                    case.resource, case.tenant, {case.persona: relation} if related else {}
+                    case.resource,
+                    case.tenant,
+                    {case.persona: relation} if related else {},
+                    state=operation.after,
+                    above=above,
                 )
             except NotBuilt as error:
                 problem = error
@@ -774,13 +781,16 @@ def cursor(world: World, case: Case) -> Trial:
     if lister is None:
         raise NotBuilt(f"nobody in {case.other} may list {case.resource}")
     payload = world.payload(lister, case.resource, case.other, {})
+    if paging.size:
+        small = {**operation.query, paging.size: 1}
+        operation = operation.model_copy(update={"query": small})
     first = world.send(lister, operation, payload, "control", (case.resource, case.operation))
     answer = first.exchange.answer
     following = extract(paging.cursor or paging.link or "$", answer) if answer else None
     if not following:
         raise NotBuilt(
             f"the list of {case.resource} has no second page, so there is no cursor to carry "
-            "over; ask for small pages in its 'query'"
+            "over; name the query parameter that sets the page size in next.size"
         )
     if paging.link:
         template = operation.model_copy(

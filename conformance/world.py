@@ -240,15 +240,18 @@ class World:
         *,
         fresh: bool = False,
         state: Sequence[str] = (),
+        above: Mapping[str, Need] | None = None,
     ) -> Instance:
         """An instance of `resource` in `tenant` to which each persona stands as `need` says.
 
-        `state` are the operations done to it first. A fresh one is nobody else's; others are
-        shared between cases that need the same. Raises NotBuilt.
+        `state` are the operations done to it first; `above` says of its ancestors what `need`
+        says of it. A fresh one is nobody else's; others are shared between cases that need the
+        same. Raises NotBuilt.
         """
         if self.target.resources[resource].instances:
             return self._existing(resource, tenant, need)
-        key = (resource, tenant, tuple(sorted(need.items())), tuple(state))
+        asked = [(name, tuple(sorted(one.items()))) for name, one in (above or {}).items()]
+        key = (resource, tenant, tuple(sorted(need.items())), tuple(state), tuple(asked))
         if not fresh:
             kept = self._shared.get(key)
             if isinstance(kept, NotBuilt):
@@ -256,7 +259,7 @@ class World:
             if kept is not None:
                 return kept
         try:
-            made = self._make(resource, tenant, need)
+            made = self._make(resource, tenant, need, above or {})
             self._bring_about(resource, state, made)
         except NotBuilt as problem:
             self._shared[key] = problem
@@ -307,7 +310,7 @@ class World:
         relations = self.relations(persona, instance)
         return not relations if wanted is Relation.SAME_TENANT else wanted in relations
 
-    def _make(self, resource: str, tenant: str, need: Need) -> Instance:
+    def _make(self, resource: str, tenant: str, need: Need, asked: Mapping[str, Need]) -> Instance:
         target = self.target
         if not target.system.allow_writes:
             raise NotBuilt("nothing is made in this target (system.allow_writes is false)")
@@ -316,7 +319,7 @@ class World:
             raise NotBuilt(f"{resource} has neither a 'create' operation nor 'instances'")
         template = target.operation(resource, name)
         creator, above = self._creator(resource, name, tenant, need)
-        parent, others = self._surroundings(resource, name, tenant, above)
+        parent, others = self._surroundings(resource, name, tenant, above, asked)
         lineage = dict(parent.lineage()) if parent else {}
         lineage |= others
         key = f"{resource}#{len(self.instances) + 1}"
@@ -388,8 +391,12 @@ class World:
             if relation is Relation.SAME_TENANT:
                 above[persona] = relation
                 if self._would_own(persona, resource):
+                    above[persona] = relation
+                if self._would_own(persona, resource):
                     unrelated.add(persona)
                 continue
+            if relation is Relation.ASSIGNED and self._would_own(persona, resource):
+                unrelated.add(persona)
             way = policy.way(self.target, resource, relation, policy.roles_of(self.target, persona))
             if way is None:
                 raise NotBuilt(f"nothing says how {persona} comes to be {relation} of {resource}")
@@ -419,7 +426,12 @@ class World:
         return way is not None and way.way == "creator"
 
     def _surroundings(
-        self, resource: str, operation: str, tenant: str, above: Need
+        self,
+        resource: str,
+        operation: str,
+        tenant: str,
+        above: Need,
+        asked: Mapping[str, Need],
     ) -> tuple[Instance | None, dict[str, Instance]]:
         """The parent and the other instances that a request about `resource` names."""
         target = self.target
@@ -435,7 +447,14 @@ class World:
                 if relation is Relation.SAME_TENANT
                 or policy.way(target, parent_name, relation, policy.roles_of(target, persona))
             }
-            parent = self.obtain(parent_name, tenant, relevant, fresh=parent_name in template.fresh)
+            further = {name: need for name, need in asked.items() if name != parent_name}
+            parent = self.obtain(
+                parent_name,
+                tenant,
+                {**relevant, **asked.get(parent_name, {})},
+                fresh=parent_name in template.fresh,
+                above=further,
+            )
         known = parent.lineage() if parent else {}
         others = {
             name: self.obtain(name, tenant, {}, fresh=name in template.fresh)
