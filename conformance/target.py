@@ -638,7 +638,7 @@ def load(
         raise error or InvalidDocument(f"{path}: does not describe a target")
     return Loaded(
         target=target,
-        folder=path.parent,
+        folder=path.parent.absolute(),
         digest=digest.hexdigest(),
         secrets=secrets | frozenset(generated.values()),
         generated=generated,

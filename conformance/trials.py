@@ -883,7 +883,10 @@ def _put(value: Any, path: str, wrong: Any, here: str = "$") -> Any:
 
 def _sent_twice(setting: Setting, world: World) -> list[dict[str, Any]]:
     """The very same values again: what is unique clashes, what is done cannot be done."""
-    payload = world.payload(setting.persona, setting.resource, setting.tenant, setting.lineage)
+    ids = [setting.instance.id] if setting.instance else []
+    payload = world.payload(
+        setting.persona, setting.resource, setting.tenant, setting.lineage, ids=ids
+    )
     try:
         body = render(setting.operation.json_, payload.lookup)
     except Unfilled as missing:
