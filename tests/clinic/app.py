@@ -1,147 +1,112 @@
 """A very small clinic with two tenants, and faults that tests can switch on.
 
-`python app.py PORT [FAULT...]` serves it; in memory, no dependencies but FastAPI and uvicorn.
+`python -m tests.clinic PORT [FAULT...]` serves it; in memory, no dependencies but FastAPI and
+uvicorn. Its sound build keeps every promise of `target.yaml`.
 """
 
 from __future__ import annotations
 
-import secrets
-import sys
-import uuid
-from typing import Annotated, Any
+import asyncio
+import base64
+import os
+import traceback
+from collections.abc import Awaitable, Callable
+from itertools import count
+from urllib.parse import quote
 
-import uvicorn
-from fastapi import FastAPI, Header, HTTPException, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
-PASSWORD = "clinic-password"
-ROLES = ("doctor", "clerk")
-TENANTS = ("east", "west")
-Body = dict[str, Any]
-Auth = Annotated[str | None, Header(alias="authorization")]
+from tests.clinic import appointments, notes, patients
+from tests.clinic.faults import checked
+from tests.clinic.records import PASSWORD, Auth, Body, Records
+
+Next = Callable[[Request], Awaitable[Response]]
+PATIENCE = 50
+PAUSE = 0.03
+ELSEWHERE = "http://127.0.0.1:9"
 
 
-def make(*faults: str) -> FastAPI:
-    """The application; without faults it is sound."""
+def make(*names: str, elsewhere: str = ELSEWHERE, password: str = PASSWORD) -> FastAPI:
+    """The application; without faults it is sound. Redirects lead to the origin `elsewhere`."""
+    faults = checked(names)
+    records = Records(faults, password)
     app = FastAPI(title="Clinic")
-    tokens: dict[str, tuple[str, str]] = {}
-    patients: dict[str, Body] = {}
-    notes: dict[str, Body] = {}
-
-    def who(authorization: str | None) -> tuple[str, str]:
-        found = tokens.get((authorization or "").removeprefix("Bearer "))
-        if found is None:
-            raise HTTPException(401, "log in first")
-        return found
-
-    def patient(identity: str, tenant: str) -> Body:
-        found = patients.get(identity)
-        if found is None:
-            raise HTTPException(404, "not found")
-        if found["tenant"] != tenant and "foreign-read" not in faults:
-            raise HTTPException(403 if "told-apart" in faults else 404, "not found")
-        return found
-
-    def only(role: str, wanted: str) -> None:
-        if role != wanted:
-            raise HTTPException(403, "your role may not")
+    app.state.records = records
 
     @app.post("/login")
     def login(body: Body) -> Body:
-        role, _, tenant = str(body.get("user")).partition("@")
-        if role not in ROLES or tenant not in TENANTS or body.get("password") != PASSWORD:
-            raise HTTPException(401, "wrong")
-        token = secrets.token_urlsafe(24)
-        tokens[token] = (role, tenant)
-        return {"token": token}
+        return {"token": records.log_in(body)}
 
-    @app.post("/patients", status_code=201)
-    def create(body: Body, authorization: Auth = None) -> Body:
-        role, tenant = who(authorization)
-        only(role, "clerk")
-        made = {**body, "id": str(uuid.uuid4()), "tenant": tenant}
-        patients[made["id"]] = made
-        return made
+    app.include_router(patients.routes(records))
+    app.include_router(notes.routes(records))
+    app.include_router(appointments.routes(records))
+    if "new-route" in faults:
 
-    @app.get("/patients")
-    def every(authorization: Auth = None) -> Body:
-        _role, tenant = who(authorization)
-        rows = [one for one in patients.values() if one["tenant"] == tenant]
-        total = len(patients) if "count" in faults else len(rows)
-        if "foreign-list" in faults:
-            rows = list(patients.values())
-        return {"items": rows, "total": total}
+        @app.get("/payroll")
+        def payroll(authorization: Auth = None) -> Body:
+            records.who(authorization)
+            return {}
 
-    @app.get("/patients/{identity}")
-    def read(identity: str, authorization: Auth = None) -> Body:
-        role, tenant = ("", "") if "unguarded" in faults else who(authorization)
-        if "unguarded" in faults and identity in patients:
-            return patients[identity]
-        found = patient(identity, tenant)
-        if role == "clerk" and "unmasked" not in faults:
-            return {key: value for key, value in found.items() if key != "alert"}
-        return found
-
-    @app.patch("/patients/{identity}")
-    def update(identity: str, body: Body, authorization: Auth = None) -> Body:
-        role, tenant = who(authorization)
-        if "anyone-writes" not in faults:
-            if role != "clerk" and "done-and-denied" in faults and identity in patients:
-                patients[identity].update(body)
-            only(role, "clerk")
-        found = patient(identity, tenant)
-        if "ignored-write" not in faults:
-            found.update(body)
-        return found
-
-    @app.delete("/patients/{identity}", status_code=204)
-    def delete(identity: str, authorization: Auth = None) -> None:
-        role, tenant = who(authorization)
-        only(role, "clerk")
-        patient(identity, tenant)
-        del patients[identity]
-
-    @app.post("/patients/{identity}/notes", status_code=201)
-    def write(identity: str, body: Body, authorization: Auth = None) -> Body:
-        role, tenant = who(authorization)
-        only(role, "doctor")
-        patient(identity, tenant)
-        if "id-in-body" in faults and body.get("id") in notes:
-            notes[body["id"]].update(body)
-            return notes[body["id"]]
-        made = {"text": body.get("text"), "id": str(uuid.uuid4()), "patient_id": identity}
-        notes[made["id"]] = made
-        return made
-
-    @app.get("/patients/{identity}/notes/{note}")
-    def read_note(identity: str, note: str, authorization: Auth = None) -> Body:
-        role, tenant = who(authorization)
-        only(role, "doctor")
-        patient(identity, tenant)
-        found = notes.get(note)
-        bound = found is not None and found["patient_id"] == identity
-        if found is None or not (bound or "loose-child" in faults):
-            raise HTTPException(404, "not found")
-        return found
-
-    @app.exception_handler(Exception)
-    def failed(_request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"detail": "failed"}, 500)
-
-    if "always-500" in faults or "login-page" in faults or "redirects" in faults:
-
-        @app.middleware("http")
-        async def instead(request: Request, call_next: Any) -> Any:
-            if request.url.path == "/login":
-                return await call_next(request)
-            if "always-500" in faults:
-                return JSONResponse({"detail": "failed"}, 500)
-            if "redirects" in faults:
-                return RedirectResponse("http://127.0.0.1:9/elsewhere", 302)
-            return PlainTextResponse("<html><form>Log in</form></html>", media_type="text/html")
-
+    _errors(app, faults)
+    _manners(app, faults, elsewhere)
     return app
 
 
-if __name__ == "__main__":
-    uvicorn.run(make(*sys.argv[2:]), host="127.0.0.1", port=int(sys.argv[1]), log_level="error")
+def _errors(app: FastAPI, faults: frozenset[str]) -> None:
+    """How errors are answered."""
+
+    def told(error: Exception) -> str:
+        return "".join(traceback.format_exception(error))
+
+    @app.exception_handler(Exception)
+    def failed(_request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": told(error) if "crash-trace" in faults else "failed"}, 500)
+
+    @app.exception_handler(RequestValidationError)
+    def rejected(_request: Request, _error: RequestValidationError) -> JSONResponse:
+        try:
+            raise ValueError("body")
+        except ValueError as error:
+            shown = told(error) if "stack-trace" in faults else "the request is wrong"
+        return JSONResponse({"detail": shown}, 422)
+
+    @app.exception_handler(HTTPException)
+    def refused(request: Request, error: HTTPException) -> JSONResponse:
+        if "echoes" in faults:
+            return JSONResponse({"detail": _echo(request)}, error.status_code)
+        if "errors-as-200" in faults:
+            return JSONResponse({"error": {"code": error.status_code, "says": error.detail}}, 200)
+        return JSONResponse({"detail": error.detail}, error.status_code)
+
+
+def _echo(request: Request) -> list[str]:
+    """The credential of a request in the spellings in which a careless log might keep it."""
+    sent = request.headers.get("authorization", "")
+    encoded = base64.b64encode(sent.encode()).decode()
+    return [sent, encoded, quote(sent), sent.encode().hex()]
+
+
+def _manners(app: FastAPI, faults: frozenset[str], elsewhere: str) -> None:
+    """What happens to every request and answer, whatever it is about."""
+    requests = count(1)
+
+    @app.middleware("http")
+    async def around(request: Request, proceed: Next) -> Response:
+        if request.url.path == "/login":
+            return await proceed(request)
+        if "forgetful" in faults and next(requests) > PATIENCE:
+            os._exit(1)
+        if "slow" in faults:
+            await asyncio.sleep(PAUSE)
+        if "always-500" in faults:
+            return JSONResponse({"detail": "failed"}, 500)
+        if "redirects" in faults:
+            return RedirectResponse(elsewhere + request.url.path, 302)
+        if "login-page" in faults:
+            return HTMLResponse("<html><form>Log in</form></html>")
+        answer = await proceed(request)
+        if "server-version" in faults:
+            answer.headers["Server"] = "clinicd/1.2.3"
+        return answer

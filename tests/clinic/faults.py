@@ -1,0 +1,68 @@
+"""The faults that the clinic can be given, by name: one promise broken each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+FAULTS = {
+    # Whose record it is
+    "foreign-read": "patients of the other tenant are served",
+    "foreign-list": "the list of patients holds those of every tenant",
+    "foreign-reference": "an appointment may be made for the other tenant's patient",
+    "id-in-body": "writing a note changes the note whose id the body names",
+    "loose-child": "a note is found below any patient",
+    "tenant-header": "X-Tenant decides, whatever the login says",
+    "deletes-and-says-404": "deleting the other tenant's patient answers 404, and deletes it",
+    # Whose turn it is
+    "unguarded": "reading a patient asks for no login",
+    "anyone-writes": "any role may change a patient",
+    "done-and-denied": "a doctor's change answers 403, and is made",
+    "closed": "clerks may not even read their own tenant's patients",
+    "unmasked": "the clerk sees the alert of a patient",
+    # What is told
+    "told-apart": "the other tenant's patient answers 403, a missing one 404",
+    "no-op-204": "changing the other tenant's patient answers 204 and does nothing",
+    "named-in-error": "the refusal names the other tenant's patient",
+    "stack-trace": "a rejected request is answered with a stack trace",
+    "crash-trace": "an odd id ends in a 500 with a stack trace",
+    "server-version": "every answer names the version of the server",
+    "sequential-ids": "appointments are numbered one after another",
+    "wrong-refusal": "a role that may not gets 400 instead of 403",
+    # Lists, counts, searches, batches
+    "count": "the total of the patients counts those of every tenant",
+    "count-in-header": "X-Total-Count of the appointments counts those of every tenant",
+    "page-two": "from the second page on, appointments of every tenant are listed",
+    "loose-cursor": "whoever brings a cursor sees the list of the tenant that it was made for",
+    "hidden-rows": "patients are missing in their own tenant's list",
+    "prefix-search": "the search says how many patients of every tenant begin like that",
+    "first-id-only": "cancelling many appointments checks the first one only",
+    # Whether it is done
+    "ignored-write": "a change of a patient is answered as done, and is not made",
+    "ignored-delete": "deleting a patient is answered as done, and is not made",
+    # What is documented
+    "new-route": "the API document has an operation that the target file does not name",
+    "lost-route": "searching patients is in no API document",
+    "gone-route": "there is no operation to read an appointment",
+    # Sick altogether
+    "always-500": "everything but the login fails",
+    "login-page": "everything but the login answers 200 with an HTML page",
+    "redirects": "everything but the login leads to another origin",
+    # Other manners, which are no fault where the target file says so
+    "errors-as-200": "refusals are answered 200 with an error inside",
+    "echoes": "a refusal repeats the credential that came with the request",
+    "slow": "every answer takes 30 ms",
+    "forgetful": "the process ends itself after some fifty requests",
+}
+
+
+class UnknownFault(ValueError):
+    """There is no fault of that name."""
+
+
+def checked(names: Iterable[str]) -> frozenset[str]:
+    """The names as a set. Raises UnknownFault, since a misspelt fault would prove nothing."""
+    found = frozenset(names)
+    unknown = sorted(found - set(FAULTS))
+    if unknown:
+        raise UnknownFault(f"there is no fault {', '.join(unknown)}")
+    return found
