@@ -58,7 +58,13 @@ def _parser() -> argparse.ArgumentParser:
     _selection(run)
     run.add_argument("--seed", type=int, help="repeat a run (it prints its seed)")
     run.add_argument("--out", type=Path, metavar="DIR", help="where evidence and reports go")
-    run.add_argument("-n", "--workers", type=int, default=1, help="processes (default 1)")
+    run.add_argument(
+        "-n",
+        "--workers",
+        type=int,
+        default=min(2, os.cpu_count() or 1),
+        help="processes (default 2 where there are two cores)",
+    )
     run.add_argument("--base-url", metavar="URL", help="a target that already runs there")
     run.add_argument("--no-allure", action="store_true", help="without the Allure report")
 
@@ -191,7 +197,7 @@ def _pytest(options: argparse.Namespace, out: Path, display: Display) -> int:
         arguments.append(f"--seed={options.seed}")
     if options.base_url:
         arguments.append(f"--base-url={options.base_url}")
-    if options.workers > 1:
+    if options.workers > 1 and not options.case:
         arguments += ["-n", str(options.workers)]
     with _quiet_plugins():
         return int(pytest.main(arguments, plugins=[display]))

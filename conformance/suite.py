@@ -41,7 +41,7 @@ def cases_of(
     name = test.__name__.removeprefix("test_").replace("_", "-")
     found: Iterator[Case] = (case for case in source(target, profile) if where(case))
     if profile is sources.Profile.SMOKE:
-        found = sources.smoke(found)
+        found = sources.smoke(found, by_role=source is sources.matrix)
     for case in found:
         yield sources.stamp(case, suite, name, sentence_of(test))
 

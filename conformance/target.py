@@ -11,6 +11,7 @@ import re
 import secrets as random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -135,6 +136,7 @@ class Request(Strict):
     def path(self) -> str:
         return self.request.split(" ", 1)[1]
 
+    @cached_property
     def placeholders(self) -> frozenset[str]:
         """Names inside {braces} anywhere in the request, without filters."""
         parts = (self.path, self.json_, self.form, self.body, self.query, self.headers)
@@ -557,7 +559,7 @@ class Target(Strict):
 
     def needs(self, resource: str, template: Request) -> tuple[str, ...]:
         """Resources whose instances the template names, the own one left out."""
-        heads = {name.split(".")[0] for name in template.placeholders() if "." in name}
+        heads = {name.split(".")[0] for name in template.placeholders if "." in name}
         return tuple(sorted(name for name in heads & set(self.resources) if name != resource))
 
     def object_of(self, resource: str, name: str) -> str | None:
@@ -569,7 +571,7 @@ class Target(Strict):
         operation = self.operation(resource, name)
         if operation.object:
             return operation.object
-        if {"id", f"{resource}.id"} & operation.placeholders() or self.batch(resource, name):
+        if {"id", f"{resource}.id"} & operation.placeholders or self.batch(resource, name):
             return resource
         named = self.needs(resource, operation)
         for ancestor in self.ancestors(resource):
@@ -579,7 +581,7 @@ class Target(Strict):
 
     def batch(self, resource: str, name: str) -> bool:
         """Whether the operation takes a list of ids ({ids})."""
-        return "ids" in self.operation(resource, name).placeholders()
+        return "ids" in self.operation(resource, name).placeholders
 
 
 @dataclass(frozen=True)
@@ -816,7 +818,7 @@ def _line_of(target: Target, name: str) -> list[str]:
 
 def _check_placeholders(target: Target, loc: Loc, template: Request) -> Iterator[Problem]:
     heads = {"persona", "tenant", "person", *target.resources}
-    for name in sorted(template.placeholders()):
+    for name in sorted(template.placeholders):
         head, _, tail = name.partition(".")
         if tail and head not in heads:
             yield Problem(

@@ -165,7 +165,7 @@ def _send(
     template = given.pop("template", setting.operation)
     if persona == ANONYMOUS:
         tenant_named = setting.tenant
-    if template.finds or "term" in template.placeholders():
+    if template.finds or "term" in template.placeholders:
         given.setdefault("term", _term(world, setting))
     if world.target.batch(setting.resource, setting.name):
         given.setdefault("ids", [setting.instance.id] if setting.instance else [])
