@@ -23,7 +23,8 @@ def holds_own(listing: Listing) -> Verdict:
         return Verdict(
             Result.INCONCLUSIVE,
             "inconclusive",
-            f"the record was not among the first {listing.rows} rows, and there are more pages",
+            f"the record was not among the first {listing.rows} rows, and there are more pages; "
+            "let 'query' ask for the newest first, or name the page size in next.size",
             exchanges=tuple(page.exchange for page in listing.pages[-2:]),
         )
     if missing:

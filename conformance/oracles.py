@@ -128,6 +128,8 @@ def changed(trial: Trial) -> Verdict:
         return _unknown(f"the read-back after the write: {_no_statement(broken)}", broken)
     if _landed(trial):
         return _passed("conform-allow", "granted, done, and seen in the read-back")
+    if trial.after and all(read.outcome.refused for read in trial.after):
+        return _unknown("the read-back after the write was refused", *trial.after)
     return _failed(
         "no-effect",
         "no-effect",
@@ -325,7 +327,9 @@ def indistinguishable(trial: Trial) -> Verdict:
     for read in reads:
         if _no_statement(read) and read.outcome is not Outcome.INVALID:
             return _unknown(f"nothing to compare: {_no_statement(read)}", read)
-    if trial.control is None or trial.control.outcome is not Outcome.ALLOWED:
+    served = trial.control is not None and trial.control.outcome is Outcome.ALLOWED
+    seen = bool(trial.before) and all(read.outcome is Outcome.ALLOWED for read in trial.before)
+    if not served and not seen:
         return _unknown("nobody showed that the record exists", trial.attempt)
     ids = (*(trial.subject.ids if trial.subject else ()), *trial.made_up)
     parts = [facets(read.exchange.answer, ids) for read in reads if read.exchange.answer]

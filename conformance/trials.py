@@ -6,7 +6,6 @@ under the denied one. A writing case has an instance of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,7 +30,8 @@ from conformance.target import ANONYMOUS, SAFE_KINDS, Operation, Refusals
 from conformance.template import Unfilled, render
 from conformance.world import World
 
-PAGE_LIMIT = 20
+PAGE_LIMIT = 40
+_LARGE_PAGE = 100
 _WITHIN = frozenset({Relation.OWN, Relation.ASSIGNED, Relation.SAME_TENANT})
 
 
@@ -221,12 +221,13 @@ def walk(
     payload: Payload,
     purpose: str,
     tenant: str | None = None,
-    first: Mapping[str, Any] | None = None,
 ) -> list[Read]:
-    """A list, page after page, up to 20 pages."""
+    """A list, page after page, up to 40 pages."""
     operation = world.target.operation(resource, name)
     paging = operation.next
-    extra: dict[str, Any] = dict(first or {})
+    extra: dict[str, Any] = {}
+    if paging and paging.size:
+        extra[paging.size] = _LARGE_PAGE
     if paging and paging.start is not None and paging.param:
         extra[paging.param] = paging.start
     template = operation.model_copy(update={"query": {**operation.query, **extra}})
@@ -455,29 +456,36 @@ def _mine(world: World, case: Case, *, fresh: bool) -> Instance | None:
     raise NotBuilt(f"{case.persona} can stand in no relation that grants {case.operation}")
 
 
-def _theirs(world: World, case: Case, resource: str) -> tuple[Instance, str | None]:
-    """An instance that the persona may not touch, and somebody who may read it."""
+def _theirs(world: World, case: Case, resource: str) -> tuple[Instance, Viewer | None]:
+    """An instance that the persona may not touch, and somebody who may see it."""
     assert case.persona
     tenant = _tenant(world, case)
     need: dict[str, Relation] = {}
     if tenant == case.tenant:
         need[case.persona] = Relation.SAME_TENANT
-    reader = None
-    if "read" in world.target.resources[resource].operations:
-        reader = world.choose(tenant, resource, "read", need, apart_from=case.persona)
+    viewer: Viewer | None = None
+    described = world.target.resources[resource]
+    for name in sorted(described.operations, key=lambda one: described.kind(one) != "read"):
+        if described.kind(name) in {"read", "list"} and viewer is None:
+            persona = world.choose(tenant, resource, name, need, apart_from=case.persona)
+            viewer = (persona, name) if persona else None
     state: list[str] = []
     if resource == case.resource and case.operation:
         state = world.target.operation(resource, case.operation).after
-    return world.obtain(resource, tenant, need, fresh=True, state=state), reader
+    return world.obtain(resource, tenant, need, fresh=True, state=state), viewer
 
 
-def _read_as(world: World, persona: str | None, instance: Instance) -> tuple[Read, ...]:
-    if persona is None:
+Viewer = tuple[str, str]
+"""A persona, and the operation by which it sees an instance."""
+
+
+def _view(world: World, viewer: Viewer | None, instance: Instance) -> tuple[Read, ...]:
+    if viewer is None:
         return ()
-    template = world.target.operation(instance.resource, "read")
-    lineage = world.around(instance.resource, "read", instance.tenant, instance)
+    persona, name = viewer
+    lineage = world.around(instance.resource, name, instance.tenant, instance)
     payload = world.payload(persona, instance.resource, instance.tenant, lineage)
-    return (world.send(persona, template, payload, "read-back", (instance.resource, "read")),)
+    return tuple(walk(world, persona, instance.resource, name, payload, "read-back"))
 
 
 def wrong_parent(world: World, case: Case) -> Trial:
@@ -512,11 +520,11 @@ def body_id(world: World, case: Case) -> list[Trial]:
     The names tried are those under which the record itself shows its ids, and the plain ones.
     """
     assert case.persona and case.resource and case.operation and case.tenant
-    theirs, reader = _theirs(world, case, case.resource)
-    if reader is None:
+    theirs, viewer = _theirs(world, case, case.resource)
+    if viewer is None:
         raise NotBuilt(f"nobody may read {case.resource} back, so nothing would show a change")
     trials = []
-    before = _read_as(world, reader, theirs)
+    before = _view(world, viewer, theirs)
     for name, value in _identifying(theirs, before).items():
         plainly = _permitted(world, case)
         plain, payload = _send(world, plainly, case.persona, "control")
@@ -526,7 +534,7 @@ def body_id(world: World, case: Case) -> list[Trial]:
         body = {**(setting.operation.json_ or {}), name: value}
         template = setting.operation.model_copy(update={"json_": body})
         read, payload = _send(world, setting, case.persona, "attempt", template=template)
-        after = _read_as(world, reader, theirs)
+        after = _view(world, viewer, theirs)
         trials.append(
             Trial(
                 case=case,
@@ -534,7 +542,7 @@ def body_id(world: World, case: Case) -> list[Trial]:
                 control=plain,
                 before=before,
                 after=after,
-                again=_read_as(world, reader, theirs) if _differ(before, after) else (),
+                again=_view(world, viewer, theirs) if _differ(before, after) else (),
                 subject=Subject(
                     theirs.resource, theirs.tenant, (str(theirs.id),), frozenset(theirs.markers)
                 ),
@@ -567,7 +575,7 @@ def _identifying(theirs: Instance, before: tuple[Read, ...]) -> dict[str, Any]:
 def batch(world: World, case: Case) -> Trial:
     """A batch with their id among mine, the same with an id that never existed, and mine alone."""
     assert case.persona and case.resource and case.operation and case.tenant
-    theirs, reader = _theirs(world, case, case.resource)
+    theirs, viewer = _theirs(world, case, case.resource)
     mine = [_mine(world, case, fresh=_writes(case)) for _ in range(2)]
     own = [one.id for one in mine if one is not None]
     setting = Setting(
@@ -582,7 +590,7 @@ def batch(world: World, case: Case) -> Trial:
     )
     setting.lineage = world.around(case.resource, case.operation, case.tenant, mine[0])
     ghost = world.never_existed(case.resource, theirs.id)
-    before = _read_as(world, reader, theirs) if _writes(case) else ()
+    before = _view(world, viewer, theirs) if _writes(case) else ()
     # The missing id goes first: a batch that cancels mine would leave none for it.
     reference, _ = _send(
         world, setting, case.persona, "reference", ids=_placed(case.variant, [], ghost)
@@ -590,7 +598,7 @@ def batch(world: World, case: Case) -> Trial:
     read, _ = _send(
         world, setting, case.persona, "attempt", ids=_placed(case.variant, own, theirs.id)
     )
-    after = _read_as(world, reader, theirs) if _writes(case) else ()
+    after = _view(world, viewer, theirs) if _writes(case) else ()
     fresh = _mine(world, case, fresh=_writes(case))
     control, _ = _send(world, setting, case.persona, "control", ids=[fresh.id] if fresh else [])
     return Trial(
@@ -599,7 +607,7 @@ def batch(world: World, case: Case) -> Trial:
         control=control,
         before=before,
         after=after,
-        again=_read_as(world, reader, theirs) if _differ(before, after) else (),
+        again=_view(world, viewer, theirs) if _differ(before, after) else (),
         reference=(reference,),
         subject=Subject(
             theirs.resource, theirs.tenant, (str(theirs.id),), frozenset(theirs.markers)
