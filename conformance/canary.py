@@ -38,6 +38,18 @@ def _hashed(text: str, width: int) -> str:
     return _letters(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big"), width)
 
 
+def _codes(names: Iterable[str], width: int) -> dict[str, str]:
+    """A code for each name: its hash, hashed on where two names would share one."""
+    found: dict[str, str] = {}
+    for name in sorted(set(names)):
+        text, code = name, _hashed(name, width)
+        while code in found.values():
+            text += "+"
+            code = _hashed(text, width)
+        found[name] = code
+    return found
+
+
 def _check(body: str) -> str:
     return _hashed("canary " + body, 3)
 
@@ -50,8 +62,10 @@ class Mint:
     """
 
     def __init__(self, tenants: Iterable[str], fields: Iterable[tuple[str, str]], nonce: int):
-        self._tenants = {_hashed("tenant " + name, 2): name for name in tenants}
-        self._fields = {_hashed(f"{r}.{f}", 4): (r, f) for r, f in fields}
+        self._tenant_codes = _codes(tenants, 2)
+        self._field_codes = _codes((f"{r}.{f}" for r, f in fields), 4)
+        self._tenants = {code: name for name, code in self._tenant_codes.items()}
+        self._fields = {code: name for name, code in self._field_codes.items()}
         self._serial = nonce % _BASE**4
         self._number = nonce % 10**8
         self._planted: dict[str, Planted] = {}
@@ -60,9 +74,10 @@ class Mint:
     def token(self, planted: Planted) -> str:
         """A new letters-only marker for that place."""
         self._serial = (self._serial + 1) % _BASE**4
-        code = _hashed(f"{planted.resource}.{planted.field}", 4)
-        self._fields.setdefault(code, (planted.resource, planted.field))
-        body = _hashed("tenant " + planted.tenant, 2) + code + _letters(self._serial, 4)
+        name = f"{planted.resource}.{planted.field}"
+        field = self._field_codes.get(name) or _hashed(name, 4)
+        tenant = self._tenant_codes.get(planted.tenant) or _hashed(planted.tenant, 2)
+        body = tenant + field + _letters(self._serial, 4)
         token = "wq" + body + _check(body)
         self._planted[token] = planted
         return token
@@ -122,4 +137,5 @@ class Mint:
         tenant, field = self._tenants.get(tenant_code), self._fields.get(field_code)
         if tenant is None or field is None:
             return None
-        return Planted(tenant, field[0], field[1], None)
+        resource, _, name = field.partition(".")
+        return Planted(tenant, resource, name, None)
