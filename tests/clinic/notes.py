@@ -21,9 +21,9 @@ def routes(records: Records) -> APIRouter:
         role, tenant = records.who(authorization, x_tenant)
         records.only(role, "doctor")
         records.patient(identity, tenant)
-        if "id-in-body" in faults and body.get("id") in notes:
-            notes[body["id"]].update(body)
-            return notes[body["id"]]
+        if "id-in-body" in faults and str(body.get("id")) in notes:
+            notes[str(body["id"])].update(body)
+            return notes[str(body["id"])]
         made = {"text": body.get("text"), "id": str(uuid.uuid4()), "patient_id": identity}
         notes[made["id"]] = made
         return made
