@@ -338,6 +338,20 @@ def references(target: Target, profile: Profile) -> Iterator[Case]:
                         )
 
 
+def _can(target: Target, persona: str, resource: str, operation: str) -> bool:
+    """Whether the persona can stand in a relation in which it is granted the operation."""
+    roles = policy.roles_of(target, persona)
+    granted = policy.grants(target, roles, resource, operation)
+    about = target.object_of(resource, operation)
+    if about is None:
+        return bool(granted)
+    return any(
+        grant.covers(policy.standing(target, roles, about, relation), same_tenant=True)
+        for relation in policy.relations_of(target, persona, about)
+        for grant in granted
+    )
+
+
 def _everywhere(
     target: Target, persona: str, resource: str, operation: str, reference: str
 ) -> bool:
@@ -473,12 +487,11 @@ def errors(target: Target, _profile: Profile) -> Iterator[Case]:
     """Requests that must end in an error, by somebody who may make right ones."""
     for resource, operation in operations(target):
         template = target.operation(resource, operation)
-        persona = next(
-            (one for one in subjects(target) if _granted(target, one, resource, operation)), None
-        )
+        about = target.object_of(resource, operation)
+        fitting = (one for one in subjects(target) if _can(target, one, resource, operation))
+        persona = next(fitting, None)
         if persona is None:
             continue
-        about = target.object_of(resource, operation)
         writes = target.resources[resource].kind(operation) not in SAFE_KINDS
         for variant in ERRORS:
             if variant in {"odd-id", "missing-id"} and about is None:

@@ -178,7 +178,14 @@ def _quiet_plugins() -> Iterator[None]:
             os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = before
 
 
-def _pytest(options: argparse.Namespace, out: Path, display: Display) -> int:
+def _workers(options: argparse.Namespace, target: Target) -> int:
+    """As many as asked for, and never more than the target takes connections at once."""
+    if options.case:
+        return 1
+    return max(1, min(int(options.workers), target.system.max_connections))
+
+
+def _pytest(options: argparse.Namespace, out: Path, display: Display, workers: int) -> int:
     arguments = [
         *(str(path) for path in _paths(options.suite)),
         f"--config-file={HOME_INI}",
@@ -197,8 +204,8 @@ def _pytest(options: argparse.Namespace, out: Path, display: Display) -> int:
         arguments.append(f"--seed={options.seed}")
     if options.base_url:
         arguments.append(f"--base-url={options.base_url}")
-    if options.workers > 1 and not options.case:
-        arguments += ["-n", str(options.workers)]
+    if workers > 1:
+        arguments += ["-n", str(workers)]
     with _quiet_plugins():
         return int(pytest.main(arguments, plugins=[display]))
 
@@ -209,11 +216,11 @@ HOME_INI = Path(__file__).with_name("suites.ini")
 def _run(options: argparse.Namespace) -> int:
     console = Console(stderr=True, highlight=False)
     _paths(options.suite)
-    load(options.target)
+    loaded = load(options.target)
     out = planning.out_folder(options.out, options.target)
     (out / "evidence.jsonl").unlink(missing_ok=True)
     display = Display(console)
-    code = _pytest(options, out, display)
+    code = _pytest(options, out, display, _workers(options, loaded.target))
     for problem in display.problems:
         console.print(problem, markup=False)
     if code in {WRONG_CALL, UNREACHABLE} and not (out / "evidence.jsonl").exists():
@@ -294,7 +301,7 @@ def _replay(options: argparse.Namespace) -> int:
     }
     with replaying.folder() as out:
         display = Display(Console(stderr=True, highlight=False))
-        code = _pytest(argparse.Namespace(**arguments), out, display)
+        code = _pytest(argparse.Namespace(**arguments), out, display, 1)
         for problem in display.problems:
             print(problem, file=sys.stderr)
         if not (out / "evidence.jsonl").exists():

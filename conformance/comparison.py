@@ -25,11 +25,12 @@ def without(text: str, ids: Iterable[str]) -> str:
 def headers(answer: Answer, ids: Iterable[str]) -> dict[str, str]:
     """Lower-case header names with their values, ids removed; the clock's headers are left out."""
     ids = list(ids)
-    return {
-        name.lower(): without(value, ids)
-        for name, value in answer.headers
-        if name.lower() not in _TRANSPORT
-    }
+    found: dict[str, str] = {}
+    for name, value in answer.headers:
+        key, shown = name.lower(), without(value, ids)
+        if key not in _TRANSPORT:
+            found[key] = f"{found[key]}, {shown}" if key in found else shown
+    return found
 
 
 def leaves(value: Any, path: str = "$") -> Iterator[tuple[str, Any]]:
@@ -72,13 +73,15 @@ def facets(answer: Answer, ids: Iterable[str]) -> dict[str, Any]:
         found["body"] = _HEX.sub("<id>", text)
     else:
         for path, leaf in leaves(data):
-            found[f"body {path}"] = without(leaf, ids) if isinstance(leaf, str) else leaf
+            text_leaf = isinstance(leaf, str) or str(leaf) in ids
+            found[f"body {path}"] = without(str(leaf), ids) if text_leaf else leaf
     found["size"] = len(text)
     return found
 
 
 def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """The parts that are not alike, by name."""
+    """The parts that are not alike, by name; the size comes last, because others explain it."""
     names = list(one) + [name for name in other if name not in one]
+    names.sort(key=lambda name: name == "size")
     missing = object()
     return [name for name in names if one.get(name, missing) != other.get(name, missing)]

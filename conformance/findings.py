@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from conformance import policy
 from conformance.home import HOME
 from conformance.model import Because, Case, Exchange, Expected, Relation, Verdict, decode
 from conformance.redaction import MASKED, Redactor
@@ -56,14 +57,13 @@ def _words(name: str) -> str:
     return name.replace("_", " ").replace("-", " ")
 
 
-def _who(case: Case, persona: str | None) -> str:
+def _who(persona: str | None, roles: tuple[str, ...], tenant: str | None) -> str:
     if persona is None:
         return "The target"
     if persona == ANONYMOUS:
         return "Anybody without a login"
-    roles = " and ".join(_words(role) for role in case.roles)
-    tenant = f" of {case.tenant}" if case.tenant and case.tenant != "default" else ""
-    return f"A {roles}{tenant}"
+    of = f" of {tenant}" if tenant and tenant != "default" else ""
+    return f"A {' and '.join(_words(role) for role in roles)}{of}"
 
 
 def _what(case: Case) -> str:
@@ -89,8 +89,10 @@ def finding(world: World, case: Case, verdict: Verdict) -> dict[str, Any]:
     persona = first.persona if first else case.persona
     resource, operation = _place(world, case, first)
     could = "could" if case.expected is Expected.DENY else "could not"
+    roles = policy.roles_of(world.target, persona) if persona else ()
+    tenant = policy.tenant_of(world.target, persona) if persona else None
     told = {
-        "who": _who(case, case.persona),
+        "who": _who(persona, roles, tenant),
         "what": _what(case),
         "could": could,
         "reason": verdict.reason,
@@ -110,7 +112,7 @@ def finding(world: World, case: Case, verdict: Verdict) -> dict[str, Any]:
         "title": known["title"],
         "message": redactor.text(message),
         "persona": persona,
-        "role": "/".join(case.roles) or None,
+        "role": "/".join(roles) or None,
         "resource": resource,
         "operation": operation,
         "relation": case.relation.value,

@@ -76,6 +76,10 @@ def takes_as_long(timing: Timing) -> Verdict:
     told = timings.described(timing.theirs, timing.missing)
     if timing.example.outcome is Outcome.BROKEN:
         return Verdict(Result.INCONCLUSIVE, "inconclusive", f"answered {timing.example.status}")
+    if timing.control is None or timing.control.outcome is not Outcome.ALLOWED:
+        status = timing.control.status if timing.control else "nobody may read it"
+        reason = f"nobody showed that the record exists ({status})"
+        return Verdict(Result.INCONCLUSIVE, "inconclusive", reason)
     again = timing.again
     if again is None or not timings.suspicious(again.theirs, again.missing):
         return Verdict(Result.PASS, "conform-deny", f"no difference shows: {told}")

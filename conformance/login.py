@@ -54,7 +54,7 @@ def scope(target: Target, persona: str, identity: Identity) -> Lookup:
             return facts[tail]
         if head == "tenant" and tail:
             known = tenant.__pydantic_extra__ if tenant else None
-            return (known or {})[tail]
+            return {"name": account.tenant, **(known or {})}[tail]
         return facts[name]
 
     return lookup

@@ -123,9 +123,9 @@ def changed(trial: Trial) -> Verdict:
         return _passed("conform-allow", "nothing was written")
     if trial.unproved or not trial.shows_change:
         return _passed("conform-allow", "worked; no operation shows the new state")
-    broken = next((read for read in trial.after if _no_statement(read)), None)
+    broken = _broken(trial.after)
     if broken:
-        return _unknown(f"the read-back after the write: {_no_statement(broken)}", broken)
+        return broken
     if _landed(trial):
         return _passed("conform-allow", "granted, done, and seen in the read-back")
     if trial.after and all(read.outcome.refused for read in trial.after):
@@ -202,6 +202,9 @@ def _granted_against_policy(trial: Trial) -> Verdict:
             f"answered {read.status} as done ({trial.unproved})",
             read,
         )
+    broken = _broken(trial.after)
+    if broken:
+        return broken
     if _landed(trial) or not trial.shows_change:
         return _failed(
             "bypass",
@@ -256,6 +259,15 @@ def _is_telling(leaf: object) -> bool:
 # --- unchanged -------------------------------------------------------------------------------
 
 
+def _broken(reads: Iterable[Read]) -> Verdict | None:
+    """Why a read-back shows nothing, None if every one of them is an answer about the record."""
+    for read in reads:
+        reason = _no_statement(read)
+        if reason:
+            return _unknown(f"the read-back: {reason}", read)
+    return None
+
+
 def _landed(trial: Trial) -> bool:
     """Whether the read-back after the attempt shows something that it did."""
     after = [read for read in trial.after if read.exchange.answer]
@@ -295,9 +307,9 @@ def unchanged(trial: Trial) -> Verdict:
         return _passed("conform-deny", "not refused; see the effect")
     if trial.unproved:
         return _passed("conform-deny", f"not read back: {trial.unproved}")
-    for read in (*trial.before, *trial.after):
-        if _no_statement(read):
-            return _unknown(f"the read-back: {_no_statement(read)}", read)
+    broken = _broken((*trial.before, *trial.after))
+    if broken:
+        return broken
     if trial.before and any(read.outcome is not Outcome.ALLOWED for read in trial.before):
         return _unknown("the record could not be read before the attempt", *trial.before)
     if _landed(trial):
@@ -398,9 +410,13 @@ DISCLOSURES: Mapping[str, re.Pattern[str]] = {
     ),
     "sql": re.compile(
         r"\bSELECT\b.{1,200}\bFROM\b|\bINSERT INTO\b|\bUPDATE\b.{1,80}\bSET\b|\bDELETE FROM\b"
-        r"|SQLSTATE|\bORA-\d{5}\b|psycopg|sqlalchemy|sqlite3?\.|\bPG::|java\.sql|mysql_|MySQL serv"
-        r"|(?:violates|duplicate key).{0,40}constraint|relation \"[^\"]+\" does not exist",
-        re.I | re.S,
+        r"|\bselect\b[^!?]{1,200}\bfrom\s+[\"\w.]+\s+(?:where|limit|order|join)\b"
+        r"|\b(?:delete from|insert into)\s+[\"\w.]+\s+(?:where|values|\()"
+        r"|\bupdate\s+[\"\w.]+\s+set\s+[\"\w.]+\s*="
+        r"|(?i:SQLSTATE|\bORA-\d{5}\b|psycopg|sqlalchemy|sqlite3?\.|\bPG::|java\.sql|mysql_)"
+        r"|(?i:MySQL server|(?:violates|duplicate key).{0,40}constraint)"
+        r"|(?i:relation \"[^\"]+\" does not exist)",
+        re.S,
     ),
     "path": re.compile(
         r"(?<![\w/])/(?:usr|home|var|opt|srv|app|etc|root|tmp)/[\w.-]+/[\w./-]+"
@@ -461,11 +477,14 @@ def untouched(trial: Trial) -> Verdict:
     reason = _no_statement(trial.attempt)
     if reason and trial.attempt.outcome not in {Outcome.INVALID, Outcome.CONFLICT}:
         return _unknown(f"a foreign id in the request: {reason}", trial.attempt)
-    for read in (*trial.before, *trial.after):
-        if read.outcome is not Outcome.ALLOWED and read not in trial.after:
-            return _unknown("the other record could not be read", read)
-    if not trial.before:
+    if not trial.before or not trial.after:
         return _unknown("nobody may read the other record, so nothing was proved", trial.attempt)
+    for read in trial.before:
+        if read.outcome is not Outcome.ALLOWED:
+            return _unknown(f"the other record could not be read ({read.status})", read)
+    broken = _broken(trial.after)
+    if broken:
+        return broken
     if _landed(trial):
         rule = "batch.write" if "theirs" in (trial.case.variant or "") else "body-id"
         return _failed(

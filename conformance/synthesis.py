@@ -38,6 +38,11 @@ class Synthesis:
         finally:
             self._padding = ""
 
+    @property
+    def long(self) -> bool:
+        """Whether texts are long just now."""
+        return bool(self._padding)
+
     def value(self, name: str, argument: str | None, place: Planted) -> Made:
         """The value of the placeholder `name` for the field of `place`; KeyError if unknown."""
         name = name.removeprefix("person.")

@@ -122,7 +122,9 @@ def render_path(template: str, lookup: Lookup) -> str:
     """A path template with every value percent-encoded, so an id cannot change the route."""
 
     def one(match: re.Match[str]) -> str:
-        return quote(str(_value(match, lookup, "")), safe="")
+        text = quote(str(_value(match, lookup, "")), safe="")
+        # Dots alone would climb to another route (RFC 3986 section 5.2.4).
+        return text.replace(".", "%2E") if set(text) == {"."} else text
 
     path = _PLACEHOLDER.sub(one, template)
     # A whole-path placeholder ({download_url}) is a link that the target gave; it stays as it is.

@@ -105,10 +105,14 @@ def _set(world: World, case: Case, *, fresh: bool = False) -> Setting:
         setting.readback = _readback(world, case.resource, case.operation)
         if setting.readback:
             setting.reader = world.choose(
-                tenant, *setting.readback, need, apart_from=case.persona if denied else None
+                tenant,
+                *setting.readback,
+                need,
+                apart_from=case.persona if denied else None,
+                seeing=True,
             )
-    for earlier in operation.after:
-        world.choose(tenant, case.resource, earlier, need)
+    if about == case.resource:
+        _add_helpers(world, setting, need)
     if about:
         own = setting.writes and about == case.resource
         fresh = fresh or own or about in operation.fresh
@@ -120,6 +124,12 @@ def _set(world: World, case: Case, *, fresh: bool = False) -> Setting:
         setting.instance = world.obtain(about, tenant, need, fresh=fresh, state=state)
     setting.lineage = world.around(case.resource, case.operation, tenant, setting.instance)
     return setting
+
+
+def _add_helpers(world: World, setting: Setting, need: dict[str, Relation]) -> None:
+    """Whoever brings the instance into its state takes part as well."""
+    for earlier in setting.operation.after:
+        world.choose(setting.tenant, setting.resource, earlier, need)
 
 
 def convention(world: World, case: Case) -> tuple[int, ...] | None:
@@ -444,8 +454,11 @@ def _mine(world: World, case: Case, *, fresh: bool) -> Instance | None:
             need = {case.persona: relation} if related else {}
             reader = _readback(world, case.resource, case.operation)
             if reader and about == reader[0]:
-                world.choose(case.tenant, *reader, need)
+                world.choose(case.tenant, *reader, need, seeing=True)
             operation = world.target.operation(case.resource, case.operation)
+            if about == case.resource:
+                for earlier in operation.after:
+                    world.choose(case.tenant, case.resource, earlier, need)
             return world.obtain(
                 about,
                 case.tenant,
@@ -467,7 +480,9 @@ def _theirs(world: World, case: Case, resource: str) -> tuple[Instance, Viewer |
     described = world.target.resources[resource]
     for name in sorted(described.operations, key=lambda one: described.kind(one) != "read"):
         if described.kind(name) in {"read", "list"} and viewer is None:
-            persona = world.choose(tenant, resource, name, need, apart_from=case.persona)
+            persona = world.choose(
+                tenant, resource, name, need, apart_from=case.persona, seeing=True
+            )
             viewer = (persona, name) if persona else None
     state: list[str] = []
     if resource == case.resource and case.operation:
@@ -674,7 +689,8 @@ def search(world: World, case: Case) -> Trial:
     field_name = operation.finds or "name"
     never = world.mint.token(Planted("nowhere", case.resource, field_name, None))
     if case.variant == "beginning":
-        term, never = term[:8], never[:8]
+        # Without its end a token still stands for few records.
+        term, never = term[:-4], never[:-4]
     setting = Setting(
         case, case.persona, case.resource, case.operation, operation, tenant, None, theirs
     )
@@ -711,7 +727,20 @@ class Listing:
 
 
 def listing(world: World, case: Case) -> Listing:
-    """A list, page after page, with an instance that the persona may see planted first."""
+    """A list, page after page, with an instance that the persona may see planted first.
+
+    Walked again, up to twice, when its count and its rows disagree: somebody else may have added
+    a row in between.
+    """
+    found = _listing(world, case)
+    for _ in range(2):
+        if found.total is None or not found.complete or str(found.total) == str(found.rows):
+            break
+        found = _listing(world, case)
+    return found
+
+
+def _listing(world: World, case: Case) -> Listing:
     assert case.persona and case.resource and case.operation and case.tenant
     operation = world.target.operation(case.resource, case.operation)
     mine = _listed(world, case)
@@ -720,6 +749,7 @@ def listing(world: World, case: Case) -> Listing:
         if name not in lineage:
             lineage[name] = world.obtain(name, case.tenant, {})
     payload = world.payload(case.persona, case.resource, case.tenant, lineage)
+    _fill_pages(world, case, mine)
     pages = walk(world, case.persona, case.resource, case.operation, payload, "attempt")
     rows: list[Any] = []
     for page in pages:
@@ -741,6 +771,24 @@ def listing(world: World, case: Case) -> Listing:
         shown=tuple(shown),
         complete=len(pages) < PAGE_LIMIT,
     )
+
+
+def _fill_pages(world: World, case: Case, mine: Instance | None) -> None:
+    """Rows enough for a second page, here and in another tenant, so that there is what may leak."""
+    assert case.persona and case.resource and case.operation and case.tenant
+    paging = world.target.operation(case.resource, case.operation).next
+    if paging is None or mine is None or not mine.made:
+        return
+    other = next((one for one in policy.tenants(world.target) if one != case.tenant), None)
+    for tenant in (case.tenant, other):
+        if tenant is None or (case.resource, tenant) in world.filled:
+            continue
+        world.filled.add((case.resource, tenant))
+        for _ in range(3):
+            try:
+                world.obtain(case.resource, tenant, {}, fresh=True)
+            except NotBuilt:
+                break
 
 
 def _listed(world: World, case: Case) -> Instance | None:
@@ -781,11 +829,10 @@ def cursor(world: World, case: Case) -> Trial:
     operation = world.target.operation(case.resource, case.operation)
     paging = operation.next
     assert paging is not None
-    for _ in range(3):
-        world.obtain(case.resource, case.other, {}, fresh=True)
-    lister = next(
-        (who for who, _ in world.candidates(case.other, case.resource, case.operation)), None
-    )
+    if policy.creating(world.target, case.resource):
+        for _ in range(3):
+            world.obtain(case.resource, case.other, {}, fresh=True)
+    lister = world.choose(case.other, case.resource, case.operation, {}, free=True, seeing=True)
     if lister is None:
         raise NotBuilt(f"nobody in {case.other} may list {case.resource}")
     payload = world.payload(lister, case.resource, case.other, {})
@@ -946,6 +993,7 @@ class Timing:
     theirs: tuple[float, ...]
     missing: tuple[float, ...]
     example: Read
+    control: Read | None = None
     again: Timing | None = None
 
 
@@ -961,7 +1009,7 @@ def timing(world: World, case: Case) -> Timing:
         except NotBuilt:
             setting = None
     setting = setting or _set(world, case, fresh=True)
-    first = _timed(world, setting)
+    first = replace(_timed(world, setting), control=_control(world, setting))
     if timings.suspicious(first.theirs, first.missing):
         return replace(first, again=_timed(world, setting))
     return first

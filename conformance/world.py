@@ -45,6 +45,7 @@ class World:
         self.left_over: list[tuple[Instance, str]] = []
         self.asked: dict[str, tuple[str, str]] = {}
         self.catch_all = catch_all
+        self.filled: set[tuple[str, str]] = set()
         self.controls: dict[tuple[str, str, str, str], Read] = {}
         self._shared: dict[tuple[Any, ...], Instance | NotBuilt] = {}
         self._order: list[Instance] = []
@@ -162,32 +163,38 @@ class World:
         return False
 
     def candidates(
-        self, tenant: str, resource: str, operation: str, only: list[str] | None = None
+        self,
+        tenant: str,
+        resource: str,
+        operation: str,
+        only: list[str] | None = None,
+        *,
+        seeing: bool = False,
     ) -> Iterator[tuple[str, Relation | None]]:
-        """Personas of `tenant` who may do it, with the relation that they need; the free first."""
+        """Personas of `tenant` who may do it, with the relation that they need; the free first.
+
+        For a collection any grant will do; with `seeing` it must be one that shows the record in
+        question, so a relation to it may be needed there too.
+        """
         related: list[tuple[str, Relation | None]] = []
         about = self.target.object_of(resource, operation)
         for persona, account in self.target.personas.items():
-            if policy.tenant_of(self.target, persona) != tenant:
-                continue
-            if only and not ({persona, *account.role} & set(only)):
+            named = not only or {persona, *account.role} & set(only)
+            if policy.tenant_of(self.target, persona) != tenant or not named:
                 continue
             granted = policy.grants(self.target, account.role, resource, operation)
-            if any(grant.covers(frozenset(), same_tenant=True) for grant in granted) or (
-                granted and about is None
-            ):
+            if any(grant.covers(frozenset(), same_tenant=True) for grant in granted):
                 yield persona, None
-            elif about is not None:
+            elif granted and about is None and not seeing:
+                related.append((persona, None))
+            else:
                 related += [
                     (persona, relation)
-                    for relation in policy.relations_of(self.target, persona, about)
+                    for relation in policy.relations_of(self.target, persona, about or resource)
                     if any(grant.effect == relation for grant in granted)
                 ]
-        if only:
-            for persona, account in self.target.personas.items():
-                fits = {persona, *account.role} & set(only)
-                if fits and policy.tenant_of(self.target, persona) == tenant:
-                    related.append((persona, None))
+            if only:
+                related.append((persona, None))
         yield from related
 
     def choose(
@@ -200,14 +207,17 @@ class World:
         apart_from: str | None = None,
         only: list[str] | None = None,
         free: bool = False,
+        seeing: bool = False,
     ) -> str | None:
         """Somebody who may do it; the relation that takes is added to `need`.
 
-        With `free` only somebody for whom nothing has to be brought about.
+        With `free` only somebody for whom nothing has to be brought about; `seeing` as above.
         """
         fitting = [
             (persona, relation)
-            for persona, relation in self.candidates(tenant, resource, operation, only)
+            for persona, relation in self.candidates(
+                tenant, resource, operation, only, seeing=seeing
+            )
             if persona != apart_from
             and (relation is None or need.get(persona, relation) is relation)
             and not (free and relation is not None)
@@ -251,7 +261,8 @@ class World:
         if self.target.resources[resource].instances:
             return self._existing(resource, tenant, need)
         asked = [(name, tuple(sorted(one.items()))) for name, one in (above or {}).items()]
-        key = (resource, tenant, tuple(sorted(need.items())), tuple(state), tuple(asked))
+        long = self.synthesis.long
+        key = (resource, tenant, tuple(sorted(need.items())), tuple(state), tuple(asked), long)
         if not fresh:
             kept = self._shared.get(key)
             if isinstance(kept, NotBuilt):
