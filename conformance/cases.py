@@ -221,6 +221,18 @@ def foreign(target: Target, profile: Profile) -> Iterator[Case]:
             yield case
 
 
+def incomparable(target: Target, profile: Profile) -> Iterator[Case]:
+    """Somebody else's id where nothing is promised about ids that never existed."""
+    compared = {
+        (case.persona, case.resource, case.operation, case.relation, case.other)
+        for case in foreign(target, profile)
+    }
+    for case in matrix(target, profile):
+        place = (case.persona, case.resource, case.operation, case.relation, case.other)
+        if case.because in {Because.OTHER_TENANT, Because.UNRELATED} and place not in compared:
+            yield case
+
+
 def timed(target: Target, profile: Profile) -> Iterator[Case]:
     """Reads of another tenant's record by one who may read records, one for each operation."""
     seen: set[tuple[str | None, str | None]] = set()

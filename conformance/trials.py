@@ -111,8 +111,6 @@ def _set(world: World, case: Case, *, fresh: bool = False) -> Setting:
                 apart_from=case.persona if denied else None,
                 seeing=True,
             )
-    if about == case.resource:
-        _add_helpers(world, setting, need)
     if about:
         own = setting.writes and about == case.resource
         fresh = fresh or own or about in operation.fresh
@@ -124,12 +122,6 @@ def _set(world: World, case: Case, *, fresh: bool = False) -> Setting:
         setting.instance = world.obtain(about, tenant, need, fresh=fresh, state=state)
     setting.lineage = world.around(case.resource, case.operation, tenant, setting.instance)
     return setting
-
-
-def _add_helpers(world: World, setting: Setting, need: dict[str, Relation]) -> None:
-    """Whoever brings the instance into its state takes part as well."""
-    for earlier in setting.operation.after:
-        world.choose(setting.tenant, setting.resource, earlier, need)
 
 
 def convention(world: World, case: Case) -> tuple[int, ...] | None:
@@ -456,9 +448,6 @@ def _mine(world: World, case: Case, *, fresh: bool) -> Instance | None:
             if reader and about == reader[0]:
                 world.choose(case.tenant, *reader, need, seeing=True)
             operation = world.target.operation(case.resource, case.operation)
-            if about == case.resource:
-                for earlier in operation.after:
-                    world.choose(case.tenant, case.resource, earlier, need)
             return world.obtain(
                 about,
                 case.tenant,
@@ -538,13 +527,13 @@ def body_id(world: World, case: Case) -> list[Trial]:
     theirs, viewer = _theirs(world, case, case.resource)
     if viewer is None:
         raise NotBuilt(f"nobody may read {case.resource} back, so nothing would show a change")
+    plainly = _permitted(world, case)
+    plain, payload = _send(world, plainly, case.persona, "control")
+    if plain.outcome is Outcome.ALLOWED and case.kind == "create":
+        _remember(world, plainly, case.persona, plain.exchange, payload)
     trials = []
     before = _view(world, viewer, theirs)
     for name, value in _identifying(theirs, before).items():
-        plainly = _permitted(world, case)
-        plain, payload = _send(world, plainly, case.persona, "control")
-        if plain.outcome is Outcome.ALLOWED and case.kind == "create":
-            _remember(world, plainly, case.persona, plain.exchange, payload)
         setting = _permitted(world, case)
         body = {**(setting.operation.json_ or {}), name: value}
         template = setting.operation.model_copy(update={"json_": body})

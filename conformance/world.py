@@ -260,6 +260,10 @@ class World:
         """
         if self.target.resources[resource].instances:
             return self._existing(resource, tenant, need)
+        # Whoever brings it into its state takes part as well.
+        need = dict(need)
+        for operation in state:
+            self.choose(tenant, resource, operation, need)
         asked = [(name, tuple(sorted(one.items()))) for name, one in (above or {}).items()]
         long = self.synthesis.long
         key = (resource, tenant, tuple(sorted(need.items())), tuple(state), tuple(asked), long)

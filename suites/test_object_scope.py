@@ -7,16 +7,18 @@ def _inside(case: Case) -> bool:
     return case.because is Because.UNRELATED
 
 
-@cases(sources.matrix, _inside)
+@cases(sources.incomparable, _inside)
 def test_unrelated_records_are_refused(case: Case, harness: Harness) -> None:
     """A record of the same tenant without a relation to the persona is refused and unchanged."""
     harness.judge(case, trials.attempt, oracles.refused, oracles.unchanged)
 
 
 @cases(sources.foreign, _inside)
-def test_unrelated_records_answer_like_missing_ones(case: Case, harness: Harness) -> None:
-    """An unrelated record answers exactly like an id that never existed, where that is promised."""
-    harness.judge(case, trials.foreign, oracles.indistinguishable)
+def test_unrelated_records_are_refused_like_missing_ones(case: Case, harness: Harness) -> None:
+    """An unrelated record is refused and unchanged, and answers like an id that never existed."""
+    harness.judge(
+        case, trials.foreign, oracles.refused, oracles.unchanged, oracles.indistinguishable
+    )
 
 
 @cases(sources.wrong_parents, _inside)

@@ -7,16 +7,18 @@ def _across(case: Case) -> bool:
     return case.because is Because.OTHER_TENANT
 
 
-@cases(sources.matrix, _across)
+@cases(sources.incomparable, _across)
 def test_other_tenants_records_are_refused(case: Case, harness: Harness) -> None:
     """Another tenant's record is refused to everybody, and a refused write leaves no trace."""
     harness.judge(case, trials.attempt, oracles.refused, oracles.unchanged)
 
 
 @cases(sources.foreign, _across)
-def test_other_tenants_records_answer_like_missing_ones(case: Case, harness: Harness) -> None:
-    """Another tenant's record answers exactly like an id that never existed."""
-    harness.judge(case, trials.foreign, oracles.indistinguishable)
+def test_other_tenants_records_are_refused_like_missing_ones(case: Case, harness: Harness) -> None:
+    """Another tenant's record is refused and unchanged, and answers like one that never existed."""
+    harness.judge(
+        case, trials.foreign, oracles.refused, oracles.unchanged, oracles.indistinguishable
+    )
 
 
 @cases(sources.timed)
