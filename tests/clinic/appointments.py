@@ -40,14 +40,15 @@ def routes(records: Records) -> APIRouter:
         patient = str(body.get("patient_id"))
         if "foreign-reference" not in faults or patient not in records.patients:
             records.patient(patient, tenant)
+        identity = records.identity()
         made = {
-            "id": records.identity(),
+            "id": identity,
             "tenant": tenant,
             "patient_id": patient,
             "reason": body.get("reason"),
             "state": "booked",
         }
-        appointments[made["id"]] = made
+        appointments[identity] = made
         return made
 
     @router.get("/appointments")

@@ -24,8 +24,9 @@ def routes(records: Records) -> APIRouter:
         if "id-in-body" in faults and str(body.get("id")) in notes:
             notes[str(body["id"])].update(body)
             return notes[str(body["id"])]
-        made = {"text": body.get("text"), "id": str(uuid.uuid4()), "patient_id": identity}
-        notes[made["id"]] = made
+        note = str(uuid.uuid4())
+        made = {"text": body.get("text"), "id": note, "patient_id": identity}
+        notes[note] = made
         return made
 
     @router.get("/patients/{identity}/notes/{note}")
