@@ -457,6 +457,11 @@ def versionless(trial: Trial) -> Verdict:
     answer = trial.attempt.exchange.answer
     if answer is None:
         return _unknown(f"no answer: {trial.attempt.exchange.error}", trial.attempt)
+    if answer.status < 400:
+        return _unknown(
+            f"a path that cannot exist was answered {answer.status}, which is no error",
+            trial.attempt,
+        )
     for header, value in answer.headers:
         if header.lower() in _VERSION_HEADERS and VERSION.search(value):
             reason = f"the header {header} of an error tells a version: {value!r}"

@@ -11,7 +11,9 @@ import fnmatch
 import json
 import os
 import random
-from collections.abc import Generator, Iterable
+import signal
+import threading
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,7 +26,7 @@ from conformance.document import InvalidDocument
 from conformance.harness import Harness, Inconclusive, Judged, NotConformant, NotTested
 from conformance.login import LoginFailed
 from conformance.model import Case, Result, Verdict
-from conformance.target import Loaded, load
+from conformance.target import Loaded, load, objection_to
 from conformance.wire import Unreachable
 
 _PROPERTY = "wardproof"
@@ -82,6 +84,10 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest.exit(str(error), returncode=3)
     if shared is not None:
         loaded = replace(loaded, generated=shared["generated"])
+    elsewhere = config.getoption("base_url")
+    objection = objection_to(loaded.target.system, elsewhere) if elsewhere else None
+    if objection:
+        pytest.exit(f"--base-url: {objection}", returncode=3)
     out = config.getoption("out")
     seed = shared["seed"] if shared else config.getoption("seed")
     state = State(
@@ -288,6 +294,7 @@ class _Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         state = self.state
+        state.stack.enter_context(_terminated_as_interrupted())
         state.out.mkdir(parents=True, exist_ok=True)
         try:
             state.place = state.stack.enter_context(
@@ -408,6 +415,23 @@ class _Controller:
         )
         ledger.close()
         self.state.ledger = None
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM, by which CI systems cancel a job, ends a run as Ctrl-C does: cleaned up."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _of(worker: str, exchange: str) -> str:

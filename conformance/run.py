@@ -46,7 +46,8 @@ def started(loaded: Loaded, log: Path, base_url: str | None = None) -> Iterator[
         if system.start is not None and base_url is None:
             server = Server(system.start, loaded.folder, system.base_url, loaded.generated, log)
             server.wait()
-        yield Place(base_url or (server.base_url if server else system.base_url), state)
+        where = base_url or (server.base_url if server else system.base_url)
+        yield Place(where.rstrip("/"), state)
     finally:
         if server is not None:
             server.stop()

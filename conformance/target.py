@@ -98,8 +98,11 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
-Statuses = Annotated[list[Annotated[int, Field(ge=100, le=599)]], BeforeValidator(_as_list)]
-Names = Annotated[list[str], BeforeValidator(_as_list)]
+Status = Annotated[int, Field(ge=100, le=599)]
+Statuses = Annotated[
+    list[Status], BeforeValidator(_as_list, json_schema_input_type=Status | list[Status])
+]
+Names = Annotated[list[str], BeforeValidator(_as_list, json_schema_input_type=str | list[str])]
 
 
 class Request(Strict):
@@ -161,7 +164,7 @@ def _short_request(value: Any) -> Any:
     return {"request": value} if isinstance(value, str) else value
 
 
-Step = Annotated[Request, BeforeValidator(_short_request)]
+Step = Annotated[Request, BeforeValidator(_short_request, json_schema_input_type=str | Request)]
 
 
 class Preparation(Request):
@@ -250,7 +253,9 @@ class Operation(Request):
         return self
 
 
-ShortOperation = Annotated[Operation, BeforeValidator(_short_request)]
+ShortOperation = Annotated[
+    Operation, BeforeValidator(_short_request, json_schema_input_type=str | Operation)
+]
 
 
 def _kind(name: str, operation: Operation) -> Kind:
@@ -280,7 +285,7 @@ class Way(Strict):
 
     way: Literal["creator", "parent"] | None = None
     step: Preparation | None = None
-    roles: dict[str, Annotated[Way, BeforeValidator(_relation)]] | None = None
+    roles: dict[str, Related] | None = None
 
     def for_role(self, roles: frozenset[str] | set[str] | tuple[str, ...]) -> Way | None:
         """The way for somebody with `roles`; None when that relation does not exist for them."""
@@ -292,11 +297,17 @@ class Way(Strict):
         return None
 
 
+Related = Annotated[
+    Way,
+    BeforeValidator(_relation, json_schema_input_type=str | Preparation | dict[str, Any]),
+]
+
+
 class Relations(Strict):
     """How `own` and `assigned` come true for this resource; a child inherits from its parent."""
 
-    own: Annotated[Way, BeforeValidator(_relation)] | None = None
-    assigned: Annotated[Way, BeforeValidator(_relation)] | None = None
+    own: Related | None = None
+    assigned: Related | None = None
 
 
 class Existing(Strict):
@@ -325,10 +336,13 @@ class Resource(BaseModel):
     parent: str | None = None
     relations: Relations = Relations()
     instances: list[Existing] = []
-    remove: Annotated[Preparation | None, BeforeValidator(_short_request)] = Field(
-        default=None, description="how an instance made by a run is cleaned up"
-    )
-    unguessable: Annotated[list[str], BeforeValidator(_claimed)] = Field(
+    remove: Annotated[
+        Preparation | None,
+        BeforeValidator(_short_request, json_schema_input_type=str | Preparation | None),
+    ] = Field(default=None, description="how an instance made by a run is cleaned up")
+    unguessable: Annotated[
+        list[str], BeforeValidator(_claimed, json_schema_input_type=bool | str | list[str])
+    ] = Field(
         default=[], description="true, or the values taken on create that are claimed to be random"
     )
     never: str | int | None = Field(default=None, description="an id that never existed")
@@ -405,8 +419,14 @@ class OAuth2(Strict):
     )
 
 
+def _post(schema: dict[str, Any]) -> None:
+    schema["properties"]["post"] = {"type": "string", "description": "short for request: POST"}
+
+
 class Login(Strict):
     """How a persona proves who it is; steps in the order before, request, then, me."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_post)
 
     before: list[Step] = []
     request: str | None = None
@@ -421,8 +441,8 @@ class Login(Strict):
     then: list[Step] = Field(default=[], description="second step; {totp} is the current code")
     let: dict[str, str] = Field(default={}, description="values made from what was taken")
     send: dict[str, str] = Field(default={}, description="headers of every later request")
-    me: Annotated[Step | None, BeforeValidator(_short_request)] = None
-    refresh: Annotated[Step | None, BeforeValidator(_short_request)] = None
+    me: Step | None = None
+    refresh: Step | None = None
     lifetime: float | None = Field(default=None, description="seconds, if no answer says it")
 
     @model_validator(mode="before")
@@ -527,7 +547,11 @@ class Mask(Strict):
         return self
 
 
-Grants = dict[str, dict[str, Names]]
+RoleGrants = dict[str, dict[str, Names]]
+Grants = Annotated[
+    RoleGrants,
+    BeforeValidator(lambda value: value, json_schema_input_type=RoleGrants | Literal["archetype"]),
+]
 
 
 class Target(Strict):
@@ -539,7 +563,7 @@ class Target(Strict):
     login: dict[str, Login] = {}
     personas: dict[str, Persona]
     resources: dict[str, Resource]
-    policy: dict[str, Grants]
+    policy: dict[str, Grants] = Field(description="here, or in policy.yaml beside this file")
     masks: dict[str, Mask] = {}
     refusals: Refusals = Refusals()
     outcomes: list[OutcomeRule] = []
@@ -552,7 +576,7 @@ class Target(Strict):
         """Parent, grandparent and so on."""
         found: list[str] = []
         current = self.resources[resource].parent
-        while current and current not in found:
+        while current and current in self.resources and current not in found:
             found.append(current)
             current = self.resources[current].parent
         return tuple(found)
@@ -703,13 +727,23 @@ def is_loopback(host: str) -> bool:
     return host in LOOPBACK or host.endswith(".localhost") or host.startswith("127.")
 
 
+def objection_to(system: System, base_url: str) -> str | None:
+    """Why nothing may be sent to `base_url`, None if it may."""
+    parts = urlsplit(base_url.replace("{port}", "1"))
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return f"{base_url!r} is no http(s) URL, like http://127.0.0.1:8000"
+    if is_loopback(parts.hostname) or parts.hostname in system.allow_hosts:
+        return None
+    return (
+        f"{parts.hostname} is outside the loopback; if you may test it, add it to "
+        "system.allow_hosts"
+    )
+
+
 def _check_system(target: Target) -> Iterator[Problem]:
-    host = urlsplit(target.system.base_url).hostname or ""
-    if not is_loopback(host) and host not in target.system.allow_hosts:
-        yield Problem(
-            ("system", "base_url"),
-            f"{host} is outside the loopback; if you may test it, add it to system.allow_hosts",
-        )
+    objection = objection_to(target.system, target.system.base_url)
+    if objection:
+        yield Problem(("system", "base_url"), objection)
 
 
 def _unknown(word: str, what: str, known: Iterable[str]) -> str:

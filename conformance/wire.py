@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import secrets
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import httpcore
 import httpx
 
 from conformance.model import Answer, Exchange, Message
@@ -32,6 +36,69 @@ class Refused(Exception):
     """A token endpoint said no; the message says how."""
 
 
+@dataclass
+class Deadline:
+    """The moment (monotonic seconds) at which the exchange under way has to be over."""
+
+    at: float = math.inf
+
+    def left(self, timeout: float | None) -> float:
+        """`timeout`, or less if the deadline is nearer. Raises ReadTimeout when it has passed."""
+        rest = self.at - time.monotonic()
+        if rest <= 0:
+            raise httpcore.ReadTimeout("the answer did not end in time")
+        return min(timeout, rest) if timeout is not None else rest
+
+
+class _BoundedStream(httpcore.NetworkStream):
+    """Every read gets what is left of the exchange's time, so that nobody can drip an answer."""
+
+    def __init__(self, inner: httpcore.NetworkStream, deadline: Deadline) -> None:
+        self._inner, self._deadline = inner, deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, self._deadline.left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        inner = self._inner.start_tls(ssl_context, server_hostname, timeout)
+        return _BoundedStream(inner, self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class _BoundedBackend(httpcore.SyncBackend):
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+
+    def connect_tcp(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
+        return _BoundedStream(super().connect_tcp(*args, **options), self._deadline)
+
+
+class _BoundedTransport(httpx.HTTPTransport):
+    """httpx's transport over a connection pool of ours."""
+
+    def __init__(self, verify: ssl.SSLContext, connections: int, deadline: Deadline) -> None:
+        super().__init__(verify=verify, trust_env=False)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=verify,
+            max_connections=connections,
+            max_keepalive_connections=connections,
+            network_backend=_BoundedBackend(deadline),
+        )
+
+
 class Wire:
     """Sends messages to one origin and keeps what was said."""
 
@@ -42,10 +109,11 @@ class Wire:
         self.watchers: list[Callable[[Exchange], None]] = []
         self.sent = 0
         self._ids = itertools.count(1)
+        self._deadline = Deadline()
+        verify = httpx.create_ssl_context(verify=target.system.verify_tls, trust_env=False)
         self._client = httpx.Client(
             timeout=httpx.Timeout(target.system.timeout),
-            limits=httpx.Limits(max_connections=target.system.max_connections),
-            verify=target.system.verify_tls,
+            transport=_BoundedTransport(verify, target.system.max_connections, self._deadline),
             follow_redirects=False,
             trust_env=False,
         )
@@ -94,7 +162,7 @@ class Wire:
         return exchange
 
     def _exchange(self, message: Message) -> Answer:
-        deadline = time.monotonic() + self.target.system.timeout
+        self._deadline.at = time.monotonic() + self.target.system.timeout
         with self._client.stream(
             message.method,
             message.url,
@@ -108,8 +176,6 @@ class Wire:
                 size += len(chunk)
                 if size > BODY_LIMIT:
                     raise ValueError(f"the body is longer than {BODY_LIMIT // 2**20} MiB")
-                if time.monotonic() > deadline:
-                    raise httpx.ReadTimeout("the body did not end in time")
             headers = tuple(
                 (name.decode("latin-1"), value.decode("latin-1"))
                 for name, value in response.headers.raw
