@@ -5,6 +5,7 @@ import html
 import json
 import random
 import re
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -101,7 +102,7 @@ def test_random_text_holds_no_token(kind: str) -> None:
     rng = random.Random(20_28)
     noise = rng.randbytes(512 * 1024)
     size = 1024 * 1024
-    texts = {
+    texts: dict[str, Callable[[], str]] = {
         "hex": noise.hex,
         "base64": lambda: base64.b64encode(noise + rng.randbytes(256 * 1024)).decode(),
         "letters": lambda: "".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=size)),
