@@ -1,0 +1,129 @@
+"""However a run ends, no process stays behind, and what is known so far is on disk."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.runs.calling import ROOT, Called, Run, environment, ledger, target, wardproof
+
+MARK = "CLINIC_MARK"
+
+
+def processes(mark: str) -> list[int]:
+    """The processes whose environment holds the mark: the harness, its workers, its target."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"{MARK}={mark}".encode() in (place / "environ").read_bytes().split(b"\0"):
+                found.append(int(place.name))
+    return found
+
+
+def _soon(condition: Any, seconds: float = 30) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return bool(condition())
+
+
+def _slow(data: dict[str, Any]) -> None:
+    data["system"]["start"]["command"].append("slow")
+
+
+class Started:
+    """A run that is under way."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.mark = uuid.uuid4().hex
+        self.out = folder / "out"
+        self.private = folder / "private"
+        self.private.mkdir()
+        described = target(folder / "target", _slow)
+        self.said = folder / "said"
+        command = [sys.executable, "-m", "conformance", "run", "--no-allure", "--target"]
+        with self.said.open("wb") as output:
+            self.process = subprocess.Popen(
+                [*command, str(described), "--out", str(self.out), *arguments],
+                cwd=ROOT,
+                env=environment(**{MARK: self.mark, "TMPDIR": str(self.private)}),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    def verdicts(self) -> int:
+        """How many cases have a verdict by now."""
+        path = self.out / "evidence.jsonl"
+        return path.read_bytes().count(b'"type":"verdict"') if path.exists() else 0
+
+    def end(self, number: signal.Signals) -> Run:
+        """Send the signal in the middle of the run and wait."""
+        assert _soon(lambda: self.verdicts() >= 2), self.said.read_text()
+        assert len(processes(self.mark)) >= 2
+        self.process.send_signal(number)
+        code = self.process.wait(40)
+        text = self.said.read_text(encoding="utf-8")
+        assert "Traceback" not in text
+        return Run(Called(code, text, ""), self.out)
+
+
+@contextlib.contextmanager
+def under_way(folder: Path, *arguments: str) -> Iterator[Started]:
+    started = Started(folder, *arguments)
+    try:
+        yield started
+    finally:
+        for number in processes(started.mark):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        started.process.wait(10)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "two-workers"])
+def test_ctrl_c_ends_everything_and_reports_what_was_found(
+    workers: tuple[str, ...], tmp_path: Path
+) -> None:
+    with under_way(tmp_path, *workers) as started:
+        ended = started.end(signal.SIGINT)
+        assert _soon(lambda: processes(started.mark) == [])
+        assert ended.code == 2, ended.called.said
+        assert ended.summary["interrupted"] is True
+        assert ended.summary["verdict"] == "inconclusive"
+        assert ended.summary["executed"] < ended.summary["planned"]
+        assert ended.of("end")[0]["interrupted"] is True
+        assert "The run was interrupted." in ended.called.said
+        assert list(started.private.glob("wardproof-*")) == []
+
+
+def test_a_polite_end_leaves_neither_process_nor_login(tmp_path: Path) -> None:
+    with under_way(tmp_path) as started:
+        ended = started.end(signal.SIGTERM)
+        assert _soon(lambda: processes(started.mark) == [])
+        assert ended.code in {2, -signal.SIGTERM, 128 + signal.SIGTERM}
+        assert list(started.private.glob("wardproof-*")) == []
+    again = wardproof("report", started.out, "--no-allure")
+    assert again.code == 2, again.said
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "two-workers"])
+def test_a_killed_run_leaves_no_process_and_a_readable_ledger(
+    workers: tuple[str, ...], tmp_path: Path
+) -> None:
+    with under_way(tmp_path, *workers) as started:
+        started.end(signal.SIGKILL)
+        assert _soon(lambda: processes(started.mark) == [])
+    assert len([one for one in ledger(started.out) if one["type"] == "verdict"]) >= 2
+    again = wardproof("report", started.out, "--no-allure")
+    assert again.code == 2, again.said
+    assert "it was killed" in " ".join(again.out.split())
