@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 # Consonants only: names, notes and e-mail addresses accept them, and no word looks like one.
 _LETTERS = "bcdfghjkmnpqrstvwxz"
 _BASE = len(_LETTERS)
+_SERIAL = 7
 _TOKEN = re.compile(
-    rf"wq([{_LETTERS}]{{2}})([{_LETTERS}]{{4}})([{_LETTERS}]{{4}})([{_LETTERS}]{{3}})"
+    rf"wq([{_LETTERS}]{{2}})([{_LETTERS}]{{4}})([{_LETTERS}]{{7}})([{_LETTERS}]{{3}})"
 )
 _NUMBER = re.compile(r"9707\d{8}")
 
@@ -66,18 +67,18 @@ class Mint:
         self._field_codes = _codes((f"{r}.{f}" for r, f in fields), 4)
         self._tenants = {code: name for name, code in self._tenant_codes.items()}
         self._fields = {code: name for name, code in self._field_codes.items()}
-        self._serial = nonce % _BASE**4
+        self._serial = nonce % _BASE**_SERIAL
         self._number = nonce % 10**8
         self._planted: dict[str, Planted] = {}
         self._literals: list[str] = []
 
     def token(self, planted: Planted) -> str:
         """A new letters-only marker for that place."""
-        self._serial = (self._serial + 1) % _BASE**4
+        self._serial = (self._serial + 1) % _BASE**_SERIAL
         name = f"{planted.resource}.{planted.field}"
         field = self._field_codes.get(name) or _hashed(name, 4)
         tenant = self._tenant_codes.get(planted.tenant) or _hashed(planted.tenant, 2)
-        body = tenant + field + _letters(self._serial, 4)
+        body = tenant + field + _letters(self._serial, _SERIAL)
         token = "wq" + body + _check(body)
         self._planted[token] = planted
         return token

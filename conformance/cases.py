@@ -434,6 +434,24 @@ def listings(target: Target, _profile: Profile) -> Iterator[Case]:
         yield _case(target, persona, resource, operation, relation, Expected.ALLOW, Because.GRANTED)
 
 
+def counted(target: Target, profile: Profile) -> Iterator[Case]:
+    """Operations that only count, by those who may also list what they count."""
+    del profile
+    for persona, resource, operation in _permitted(target, SAFE_KINDS):
+        rows = target.operation(resource, operation).counts
+        if rows is None or not _granted(target, persona, resource, rows):
+            continue
+        yield _case(
+            target,
+            persona,
+            resource,
+            operation,
+            Relation.COLLECTION,
+            Expected.ALLOW,
+            Because.GRANTED,
+        )
+
+
 def paged(target: Target, profile: Profile) -> Iterator[Case]:
     """Lists that page with a cursor, for a persona against another tenant's cursor."""
     for case in listings(target, profile):
@@ -490,6 +508,31 @@ def selectors(target: Target, profile: Profile) -> Iterator[Case]:
                     other=other,
                     variant="their-tenant-named",
                 )
+
+
+def undeclared_selectors(target: Target, profile: Profile) -> Iterator[Case]:
+    """Another tenant named in headers that the target never declared, on reads and lists.
+
+    One of each for every persona; a target that declares how to name a tenant has `selectors`.
+    """
+    tenancy = target.tenancy
+    if tenancy.header or tenancy.host or tenancy.path or tenancy.query:
+        return
+    seen: set[tuple[str | None, str | None, str]] = set()
+    for case in matrix(target, profile):
+        across = case.kind == "read" and case.because is Because.OTHER_TENANT
+        listed = case.kind == "list" and case.relation is Relation.COLLECTION
+        key = (case.persona, case.resource, case.kind or "")
+        if key in seen or not (across or (listed and case.because is Because.GRANTED)):
+            continue
+        if profile is not Profile.FULL and (case.persona, None, case.kind or "") in seen:
+            continue
+        seen |= {key, (case.persona, None, case.kind or "")}
+        if across:
+            yield replace(case, variant="undeclared-header")
+        else:
+            for other in others(target, case.persona or "", profile):
+                yield replace(case, other=other, variant="undeclared-header")
 
 
 ERRORS = ("odd-id", "missing-id", "broken-body", "wrong-types", "sent-twice", "no-login")

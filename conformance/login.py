@@ -47,7 +47,7 @@ def scope(target: Target, persona: str, identity: Identity) -> Lookup:
     def lookup(name: str, _argument: str | None, _field: str) -> Any:
         head, _, tail = name.partition(".")
         if name == "totp":
-            return pyotp.TOTP(str(facts["totp"])).now()
+            return _code(persona, str(facts["totp"]))
         if head == "cookie" and tail:
             return identity.cookies[tail]
         if head == "persona" and tail:
@@ -58,6 +58,21 @@ def scope(target: Target, persona: str, identity: Identity) -> Lookup:
         return facts[name]
 
     return lookup
+
+
+class _Totp(pyotp.TOTP):
+    """Any secret that the target has given out, also one shorter than pyotp would make."""
+
+    def byte_secret(self) -> bytes:
+        padded = self.secret + "=" * (-len(self.secret) % 8)
+        return base64.b32decode(padded, casefold=True)
+
+
+def _code(persona: str, secret: str) -> str:
+    try:
+        return _Totp(secret.replace(" ", "")).now()
+    except (ValueError, TypeError) as error:
+        raise LoginFailed(f"{persona}: the fact 'totp' is no base32 secret: {error}") from None
 
 
 def _shown(answer: Answer) -> str:
@@ -128,16 +143,20 @@ def log_in(wire: Wire, persona: str, login: Login) -> Identity:
         answer = _do(
             wire, persona, step, identity, _safe_credentials(persona, wire, login, identity)
         )
+    _work_out(wire, persona, login, identity)
+    if login.me is not None:
+        headers = credentials(persona, wire.target, login, identity)
+        _do(wire, persona, login.me, identity, headers)
+    return identity
+
+
+def _work_out(wire: Wire, persona: str, login: Login, identity: Identity) -> None:
     lookup = scope(wire.target, persona, identity)
     for name, template in login.let.items():
         try:
             identity.values[name] = render(template, lookup)
         except Unfilled as missing:
             raise LoginFailed(f"{persona}: login.let.{name}: {missing}") from None
-    if login.me is not None:
-        headers = credentials(persona, wire.target, login, identity)
-        _do(wire, persona, login.me, identity, headers)
-    return identity
 
 
 def refresh(wire: Wire, persona: str, login: Login, old: Identity) -> Identity:
@@ -153,6 +172,7 @@ def refresh(wire: Wire, persona: str, login: Login, old: Identity) -> Identity:
         if value is not None:
             identity.values[name] = value
     identity.obtained = time.time()
+    _work_out(wire, persona, login, identity)
     return identity
 
 

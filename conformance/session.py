@@ -16,7 +16,7 @@ from conformance.login import Identity
 from conformance.model import Answer, Exchange, Message
 from conformance.target import ANONYMOUS, Login, Request
 from conformance.template import Lookup
-from conformance.wire import Wire, build, set_cookies
+from conformance.wire import Unreachable, Wire, build, set_cookies
 
 _EXPIRY_LEEWAY = 30.0
 
@@ -75,7 +75,7 @@ class Session:
         if old is not None and self.login.refresh is not None:
             try:
                 found = logins.refresh(self.wire, self.persona, self.login, old)
-            except logins.LoginFailed:
+            except (logins.LoginFailed, Unreachable):
                 found = None  # the refresh token has ended as well: log in from the start
         found = found or logins.log_in(self.wire, self.persona, self.login)
         self._remember(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ Made = tuple[Any, str | None]
 
 
 class Synthesis:
-    """Makes values; the same seed gives the same ones, but for the markers."""
+    """Makes values; the same seed gives the same ones, but for what must be unique."""
 
     def __init__(self, target: Target, mint: Mint, seed: int) -> None:
         self._target = target
@@ -27,7 +28,8 @@ class Synthesis:
         self._faker.seed_instance(seed)
         self._padding = ""
         start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-        self._future = start + timedelta(days=30)
+        # Workers and runs must not ask for the same slots.
+        self._future = start + timedelta(days=30, hours=secrets.randbelow(5000))
 
     @contextlib.contextmanager
     def long_texts(self) -> Iterator[None]:
@@ -72,7 +74,7 @@ class Synthesis:
             low, _, high = (argument or "1-100").partition("-")
             return self._faker.random_int(int(low), int(high or low))
         if name == "uuid":
-            return str(uuid.UUID(int=self._faker.random.getrandbits(128), version=4))
+            return str(uuid.uuid4())
         raise KeyError(name)
 
     def similar(self, like: Any) -> Any:

@@ -236,6 +236,7 @@ class Operation(Request):
     item_id: JsonPath | None = Field(default=None, description="the id inside one row")
     total: Extraction | None = Field(default=None, description="the count a list claims")
     next: Paging | None = None
+    counts: str | None = Field(default=None, description="the list whose rows 'total' counts")
     finds: str | None = Field(default=None, description="the field that {term} searches in")
     after: list[str] = Field(default=[], description="operations done first, for the right state")
     unchanged: str | None = Field(default=None, description="operation that shows the state")
@@ -248,6 +249,8 @@ class Operation(Request):
 
     @model_validator(mode="after")
     def _list_parts(self) -> Operation:
+        if self.counts is not None and self.total is None:
+            raise ValueError("'counts' needs 'total', where the number is found")
         if self.next is not None and self.items is None:
             raise ValueError("'next' needs 'items', the JSONPath of the rows")
         return self
@@ -819,7 +822,7 @@ def _check_operation(
     for actor in operation.as_:
         if actor not in actors:
             yield Problem((*here, "as"), _unknown(actor, "role or persona", actors))
-    for other in (*operation.after, operation.unchanged):
+    for other in (*operation.after, operation.unchanged, operation.counts):
         if other is not None and other not in siblings:
             yield Problem(here, _unknown(other, "operation", siblings))
     for other in (*operation.fresh, operation.object):

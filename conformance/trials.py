@@ -270,7 +270,14 @@ def attempt(world: World, case: Case) -> Trial:
     named = setting.tenant if case.variant == "their-tenant-named" else None
     unproved = _unproved(setting) if setting.writes else None
     before = _read_back(world, setting) if setting.writes else ()
-    read, payload = _send(world, setting, setting.persona, "attempt", tenant_named=named)
+    template = setting.operation
+    if case.variant == "undeclared-header":
+        if setting.about is None and policy.creating(world.target, setting.resource):
+            world.obtain(setting.resource, setting.tenant, {})
+        template = _naming(world, template, setting.tenant)
+    read, payload = _send(
+        world, setting, setting.persona, "attempt", tenant_named=named, template=template
+    )
     allowed = read.outcome is Outcome.ALLOWED
     made = None
     if case.kind == "create" and allowed and read.exchange.answer is not None:
@@ -306,6 +313,16 @@ def attempt(world: World, case: Case) -> Trial:
         unproved=unproved,
         shows_change=setting.operation.shows_change,
     )
+
+
+_TENANT_HEADERS = ("X-Tenant", "X-Tenant-Id", "X-Organization-Id", "X-Facility", "X-Facility-Id")
+
+
+def _naming(world: World, template: Operation, tenant: str) -> Operation:
+    """The template with usual headers that name `tenant`, by its key or the facts known of it."""
+    facts = [str(value) for value in world.tenant_facts(tenant).values()]
+    headers = {name: facts[index % len(facts)] for index, name in enumerate(_TENANT_HEADERS)}
+    return template.model_copy(update={"headers": {**template.headers, **headers}})
 
 
 def _differ(before: tuple[Read, ...], after: tuple[Read, ...]) -> bool:
@@ -700,6 +717,24 @@ def search(world: World, case: Case) -> Trial:
             theirs.resource, theirs.tenant, (str(theirs.id), term, never), frozenset(theirs.markers)
         ),
     )
+
+
+def counting(world: World, case: Case) -> Listing:
+    """What an operation counts, with the rows that the same reader reaches in the list."""
+    assert case.resource and case.operation and case.persona and case.tenant
+    operation = world.target.operation(case.resource, case.operation)
+    found = listing(world, replace(case, operation=operation.counts, kind="list"))
+    for _ in range(3):
+        setting = _permitted(world, case)
+        read, _payload = _send(world, setting, case.persona, "attempt")
+        answer = read.exchange.answer
+        total = extract(operation.total or "$", answer) if answer else None
+        found = replace(found, case=case, total=total, pages=(*found.pages, read))
+        if str(total) == str(found.rows):
+            break
+        rows = listing(world, replace(case, operation=operation.counts, kind="list"))
+        found = replace(found, rows=rows.rows, complete=rows.complete)
+    return found
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,24 @@ def test_naming_another_tenant_opens_nothing(case: Case, harness: Harness) -> No
     harness.judge(case, trials.attempt, oracles.refused, oracles.unchanged)
 
 
+@cases(sources.undeclared_selectors, _across)
+def test_undeclared_headers_open_nothing(case: Case, harness: Harness) -> None:
+    """Naming another tenant in a header that nobody declared opens none of its records."""
+    harness.judge(case, trials.attempt, oracles.refused)
+
+
+@cases(sources.undeclared_selectors, lambda case: not _across(case))
+def test_undeclared_headers_change_no_list(case: Case, harness: Harness) -> None:
+    """Naming another tenant in a header that nobody declared shows nothing of it in lists."""
+    harness.judge(case, trials.attempt, oracles.succeeded)
+
+
+@cases(sources.counted)
+def test_counts_tell_only_of_visible_rows(case: Case, harness: Harness) -> None:
+    """A count is the number of rows that its reader can reach in the list it counts."""
+    harness.judge(case, trials.counting, listings.counts_what_it_shows)
+
+
 @cases(sources.wrong_parents, _across)
 def test_foreign_children_are_not_reached_through_own_parents(case: Case, harness: Harness) -> None:
     """Another tenant's child record cannot be reached under one's own parent."""
