@@ -45,7 +45,7 @@ def test_a_token_survives_what_targets_do_to_text(embed: object) -> None:
 
 
 def test_a_token_is_letters_only() -> None:
-    assert re.fullmatch(r"[a-z]{15}", mint().token(NAME))
+    assert re.fullmatch(r"[a-z]+", mint().token(NAME))
 
 
 def test_a_token_in_a_header_is_found() -> None:

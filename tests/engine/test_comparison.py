@@ -248,3 +248,20 @@ def test_an_answer_has_comparable_parts() -> None:
 def test_parts_that_only_one_has_differ() -> None:
     assert differences({"a": 1, "b": None}, {"a": 1, "c": 2}) == ["b", "c"]
     assert differences({"a": 1}, {"a": 1}) == []
+
+
+def test_a_numeric_id_in_json_is_an_id_too() -> None:
+    one, other = (facets(answer(404, {"id": int(i)}), [ID, *MADE_UP]) for i in (ID, MADE_UP[0]))
+    assert differences(one, other) == []
+
+
+def test_repeated_headers_are_all_compared() -> None:
+    twice = replace(answer(), headers=(("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")))
+    once = replace(answer(), headers=(("Set-Cookie", "b=2"),))
+    assert differences(facets(twice, []), facets(once, []))
+
+
+def test_the_key_is_named_before_the_size() -> None:
+    verdict = judged(read(404, NOT_FOUND), read(404, {**NOT_FOUND, "hint": "see all"}))
+    assert (verdict.result, verdict.rule) == (Result.FAIL, "enumeration.body")
+    assert "see all" in verdict.reason

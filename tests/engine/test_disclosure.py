@@ -171,3 +171,16 @@ def test_a_header_without_a_version_passes(header: str, value: str) -> None:
 
 def test_without_an_answer_no_header_is_judged() -> None:
     assert oracles.versionless(trial(unanswered())).result is Result.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Please select a patient from the list.",
+        "You may not delete from this ward.",
+        "A note cannot be updated: update requests are set aside.",
+        "You cannot update a record once its status is set.",
+    ],
+)
+def test_plain_english_is_no_sql(text: str) -> None:
+    assert oracles.discreet(trial(read(422, {"detail": text}))).result is Result.PASS

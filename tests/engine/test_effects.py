@@ -453,3 +453,12 @@ def test_the_worst_verdict_decides() -> None:
 def test_the_sample_subject_is_what_the_tests_speak_of() -> None:
     assert SUBJECT.ids == (ID,)
     assert SUBJECT.markers == {MARKER}
+
+
+@silent
+@pytest.mark.parametrize("kind", ["update", "delete", "create", "action"])
+def test_a_denied_write_whose_read_back_breaks_is_inconclusive(
+    mute: Read, why: str, kind: str
+) -> None:
+    verdict = oracles.refused(attempted(kind, mute))
+    assert verdict.result is INCONCLUSIVE

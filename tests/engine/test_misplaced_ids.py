@@ -282,3 +282,9 @@ def test_a_foreign_cursor_that_is_answered_is_left_to_the_leak_oracle(status: in
 @silent
 def test_a_foreign_cursor_without_a_statement_is_inconclusive(mute: Read) -> None:
     assert oracles.cursor_is_bound(trial(mute)).result is Result.INCONCLUSIVE
+
+
+@silent
+def test_a_read_back_of_the_other_record_that_breaks_is_inconclusive(mute: Read) -> None:
+    verdict = oracles.untouched(body_id(read(403), mute))
+    assert verdict.result is Result.INCONCLUSIVE

@@ -153,8 +153,14 @@ def durations(seed: int, mean: float, count: int = 60) -> tuple[float, ...]:
 SLOW, QUICK, QUICK_TOO = durations(1, 0.030), durations(2, 0.010), durations(3, 0.010)
 
 
-def timed(example: Read, theirs: Any, missing: Any, again: Timing | None = None) -> Timing:
-    return Timing(case=CASE, example=example, theirs=theirs, missing=missing, again=again)
+def timed(
+    example: Read,
+    theirs: Any,
+    missing: Any,
+    again: Timing | None = None,
+    control: Read | None = PAGE,
+) -> Timing:
+    return Timing(CASE, theirs, missing, example, control=control, again=again)
 
 
 def test_durations_that_do_not_differ_pass_and_tell_their_power() -> None:
@@ -179,6 +185,13 @@ def test_a_difference_that_does_not_repeat_passes() -> None:
 @pytest.mark.parametrize("example", [read(500), read(302), unanswered()])
 def test_durations_of_broken_answers_prove_nothing(example: Read) -> None:
     verdict = listings.takes_as_long(timed(example, SLOW, QUICK))
+    assert verdict.result is Result.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("control", [None, read(403), read(404), read(500), unanswered()])
+def test_durations_prove_nothing_unless_somebody_is_served(control: Read | None) -> None:
+    again = timed(read(404), SLOW, QUICK)
+    verdict = listings.takes_as_long(timed(read(404), SLOW, QUICK, again, control))
     assert verdict.result is Result.INCONCLUSIVE
 
 

@@ -628,3 +628,8 @@ def test_a_deleted_line_is_reported_or_does_no_harm(tmp_path: Path) -> None:
         else:
             outcomes.add("loads")
     assert outcomes == {"loads", "reported"}
+
+
+def test_a_misspelt_parent_is_told(tmp_path: Path) -> None:
+    report = mistakes(tmp_path, changed("parent: patient", "parent: patiant"))
+    assert "no resource 'patiant'; did you mean 'patient'?" in report

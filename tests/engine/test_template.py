@@ -169,3 +169,13 @@ def test_a_request_knows_its_placeholders() -> None:
         "int",
         "persona.user_id",
     }
+
+
+@pytest.mark.parametrize("value", [".", ".."])
+def test_an_id_of_dots_cannot_change_the_route(value: str) -> None:
+    def lookup(name: str, argument: str | None, field: str) -> str:
+        return value
+
+    path = render_path("/patients/{id}/notes", lookup)
+    assert path.split("/")[2] not in {".", ".."}
+    assert unquote(path) == f"/patients/{value}/notes"
