@@ -66,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
         help="processes (default 2 where there are two cores)",
     )
     run.add_argument("--base-url", metavar="URL", help="a target that already runs there")
+    run.add_argument(
+        "--stop-after", type=int, metavar="N", help="stop at so many failed or inconclusive cases"
+    )
     run.add_argument("--no-allure", action="store_true", help="without the Allure report")
 
     plan = command("plan", "Show every case and request that a run would send; send none.")
@@ -204,6 +207,8 @@ def _pytest(options: argparse.Namespace, out: Path, display: Display, workers: i
         arguments.append(f"--seed={options.seed}")
     if options.base_url:
         arguments.append(f"--base-url={options.base_url}")
+    if options.stop_after:
+        arguments.append(f"--maxfail={options.stop_after}")
     if workers > 1:
         arguments += ["-n", str(workers)]
     with _quiet_plugins():
@@ -297,7 +302,7 @@ def _replay(options: argparse.Namespace) -> int:
         "case": [case],
         "seed": None,
         "base_url": options.base_url,
-        "workers": 1,
+        "stop_after": None,
     }
     with replaying.folder() as out:
         display = Display(Console(stderr=True, highlight=False))

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
 from conformance.model import Message, Result, Verdict, decode
-from conformance.target import ANONYMOUS, Target
+from conformance.target import ANONYMOUS, Request, Target
 from conformance.wire import Wire
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -46,9 +47,15 @@ def read(target: Target, wire: Wire, folder: Path) -> list[Documented]:
     where = target.system.openapi or ""
     file = folder / where
     if not where.startswith(("http://", "https://", "/")) and file.exists():
-        text = file.read_text(encoding="utf-8")
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise NoDocument(f"{file} (system.openapi) cannot be read: {error}") from None
     else:
-        message = Message("GET", wire.url(where), (("Accept", "*/*"),), b"")
+        try:
+            message = Message("GET", wire.url(where), (("Accept", "*/*"),), b"")
+        except ValueError as error:
+            raise NoDocument(f"{where} (system.openapi): {error}") from None
         answer = wire.send(message, ANONYMOUS, "document").answer
         if answer is None or answer.status != 200:
             status = answer.status if answer else "no answer"
@@ -74,75 +81,75 @@ def _operations(data: Any, where: str) -> Iterator[Documented]:
 
 def _prefix(data: dict[str, Any]) -> str:
     servers = data.get("servers")
-    url = servers[0].get("url", "") if isinstance(servers, list) and servers else ""
+    first = servers[0] if isinstance(servers, list) and servers else None
+    url = first.get("url", "") if isinstance(first, dict) else ""
     path = re.sub(r"^https?://[^/]+", "", str(url))
     return str(data.get("basePath", path)).rstrip("/") if "{" not in path else ""
 
 
-def _described(target: Target) -> dict[str, str]:
-    """The shapes of the target file's operations and logins, with where they stand."""
-    found: dict[str, str] = {}
-    prefix = target.tenancy.path or ""
-    for resource, described in target.resources.items():
-        for name, operation in described.operations.items():
-            shape = f"{operation.method} {_shape(operation.path)}"
-            found.setdefault(shape, f"{resource}.{name}")
-            if prefix:
-                found.setdefault(
-                    f"{operation.method} {_shape(prefix + operation.path)}", f"{resource}.{name}"
-                )
-        ways = (described.relations.own, described.relations.assigned)
-        steps = [way.step for way in ways if way and way.step]
-        for way in ways:
-            steps += [one.step for one in (way.roles or {}).values() if one.step] if way else []
-        for step in (*steps, *([described.remove] if described.remove else ())):
-            found.setdefault(f"{step.method} {_shape(step.path)}", "")
+def _shapes(target: Target, request: Request) -> set[str]:
+    """Every way in which the API document may write the request's path."""
+    base = urlsplit(target.system.base_url.replace("{port}", "1")).path.rstrip("/")
+    prefixes = {"", base, target.tenancy.path or "", base + (target.tenancy.path or "")}
+    return {f"{request.method} {_shape(prefix + request.path)}" for prefix in prefixes}
+
+
+def _preparations(target: Target) -> Iterator[Request]:
+    """Requests of the target file that are no operations: relations, removals and logins."""
+    for described in target.resources.values():
+        for way in (described.relations.own, described.relations.assigned):
+            ways = [way, *(way.roles or {}).values()] if way else []
+            yield from (one.step for one in ways if one.step)
+        if described.remove:
+            yield described.remove
     for login in target.login.values():
-        steps_in = [*login.before, *login.then, login.me, login.refresh, login.step()]
-        for one in steps_in:
-            if one is not None:
-                found.setdefault(f"{one.method} {_shape(one.path)}", "")
+        for step in (*login.before, *login.then, login.me, login.refresh, login.step()):
+            if step is not None:
+                yield step
         if login.oauth2:
-            found.setdefault(f"POST {_shape(login.oauth2.token)}", "")
-    return found
+            yield Request(request=f"POST {login.oauth2.token}")
 
 
 def compare(target: Target, documented: list[Documented]) -> list[Verdict]:
     """A failure for each unclassified or undocumented operation; a pass if there is none."""
-    described = _described(target)
+    operations = {
+        f"{resource}.{name}": _shapes(target, operation)
+        for resource, described in target.resources.items()
+        for name, operation in described.operations.items()
+    }
+    known = {shape for shapes in operations.values() for shape in shapes}
+    known |= {shape for one in _preparations(target) for shape in _shapes(target, one)}
     shapes = {one.shape for one in documented}
-    verdicts = []
-    for one in documented:
-        if one.shape in described or _excluded(target, one):
-            continue
-        verdicts.append(
-            Verdict(
-                Result.FAIL,
-                "unclassified",
-                f"{one.method} {one.path} is in the API document, but neither a grant nor an "
-                "exclusion names it",
-                "inventory.unclassified",
-            )
+    verdicts = [
+        Verdict(
+            Result.FAIL,
+            "unclassified",
+            f"{one.method} {one.path} is in the API document, but neither a grant nor an "
+            "exclusion names it",
+            "inventory.unclassified",
         )
-    for shape, where in described.items():
-        if where and shape not in shapes and not _documents_all(shape, shapes):
-            verdicts.append(
-                Verdict(
-                    Result.FAIL,
-                    "undocumented",
-                    f"{where} ({shape}) is not in the API document",
-                    "inventory.undocumented",
-                )
-            )
+        for one in documented
+        if one.shape not in known and not _excluded(target, one)
+    ]
+    verdicts += [
+        Verdict(
+            Result.FAIL,
+            "undocumented",
+            f"{where} ({min(ways)}) is not in the API document",
+            "inventory.undocumented",
+        )
+        for where, ways in operations.items()
+        if not ways & shapes and not any(_is_link(way) for way in ways)
+    ]
     if not verdicts:
         reason = f"all {len(documented)} operations of the API document are classified"
         verdicts.append(Verdict(Result.PASS, "conform-allow", reason))
     return verdicts
 
 
-def _documents_all(shape: str, shapes: set[str]) -> bool:
+def _is_link(shape: str) -> bool:
     """A link that the target hands out ({download_url}) has no path to look for."""
-    return bool(re.fullmatch(r"[A-Z]+ (\{\}|/\{\})", shape)) or shape in shapes
+    return bool(re.fullmatch(r"[A-Z]+ /?\{\}", shape))
 
 
 def _excluded(target: Target, one: Documented) -> bool:

@@ -96,7 +96,13 @@ def _check(wire: Wire, persona: str, step: Request, exchange: Exchange) -> Answe
 
 
 def _do(
-    wire: Wire, persona: str, step: Request, identity: Identity, headers: dict[str, str]
+    wire: Wire,
+    persona: str,
+    step: Request,
+    identity: Identity,
+    headers: dict[str, str],
+    *,
+    secret: bool = True,
 ) -> Answer:
     lookup = scope(wire.target, persona, identity)
     try:
@@ -115,7 +121,8 @@ def _do(
                 f"for {name!r} in the answer {wire.redactor.text(_shown(answer))}"
             )
         identity.values[name] = value
-        if isinstance(value, str) and len(value) >= 16:
+        # What `me` takes are facts about the account; everything else may be a credential.
+        if isinstance(value, str) and (secret or len(value) >= 16):
             wire.redactor.add(value)
     return answer
 
@@ -146,7 +153,7 @@ def log_in(wire: Wire, persona: str, login: Login) -> Identity:
     _work_out(wire, persona, login, identity)
     if login.me is not None:
         headers = credentials(persona, wire.target, login, identity)
-        _do(wire, persona, login.me, identity, headers)
+        _do(wire, persona, login.me, identity, headers, secret=False)
     return identity
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeGuard
 
 from conformance.comparison import differences, facets, leaves, parsed
 from conformance.model import (
@@ -238,21 +239,20 @@ def _shown(trial: Trial) -> str | None:
     theirs = facets(control.exchange.answer, ids)
     mine = facets(answer, ids)
     body = [name for name in theirs if name.startswith("body")]
-    if body and not any(marker in control.exchange.answer.text.lower() for marker in markers):
-        same = [name for name in body if mine.get(name) == theirs[name]]
-        if same or not answer.body:
-            return f"with what {control.exchange.persona} was given too"
-    if parsed(answer) is None:
-        return "with content" if answer.body and mine.get("body") == theirs.get("body") else None
-    theirs_told = {leaf for _path, leaf in leaves(parsed(control.exchange.answer))}
-    telling = {leaf for leaf in theirs_told if _is_telling(leaf)} - set(ids)
-    common = [leaf for _path, leaf in leaves(parsed(answer)) if leaf in telling]
-    if any(str(leaf).lower() not in asked for leaf in common):
-        return f"with values that {control.exchange.persona} was given too"
+    unmarked = not any(marker in control.exchange.answer.text.lower() for marker in markers)
+    given_too = f"what {control.exchange.persona} was given too"
+    # Without a marker to look for, only the whole of an answer with content is proof.
+    telling_body = any(theirs[name] not in (None, "", "<id>") for name in body)
+    if body and unmarked and telling_body and all(mine.get(one) == theirs[one] for one in body):
+        return f"with {given_too}"
+    told = {leaf for _path, leaf in leaves(parsed(control.exchange.answer)) if _is_telling(leaf)}
+    common = [leaf for _path, leaf in leaves(parsed(answer)) if _is_telling(leaf)]
+    if any(leaf in told and leaf not in ids and leaf.lower() not in asked for leaf in common):
+        return f"with values of {given_too}"
     return None
 
 
-def _is_telling(leaf: object) -> bool:
+def _is_telling(leaf: object) -> TypeGuard[str]:
     return isinstance(leaf, str) and len(leaf) >= 6
 
 
@@ -490,7 +490,7 @@ def untouched(trial: Trial) -> Verdict:
     broken = _broken(trial.after)
     if broken:
         return broken
-    if _landed(trial):
+    if _landed(trial) or _altered(trial):
         rule = "batch.write" if "theirs" in (trial.case.variant or "") else "body-id"
         return _failed(
             "bypass",
@@ -606,11 +606,14 @@ def search_finds_nothing(trial: Trial) -> Verdict:
     )
 
 
-def cursor_is_bound(trial: Trial) -> Verdict:
-    """Another tenant's cursor gives nothing of that tenant; see the leak oracle."""
+def gives_nothing_of_theirs(trial: Trial) -> Verdict:
+    """A request that carries something of another tenant's is answered without that tenant's data.
+
+    What the answer holds is judged by the leak oracle, so any answer but a failure will do.
+    """
     reason = _no_statement(trial.attempt)
     if reason and trial.attempt.outcome is not Outcome.INVALID:
-        return _unknown(f"another tenant's cursor: {reason}", trial.attempt)
+        return _unknown(f"a request with something of another tenant's: {reason}", trial.attempt)
     return _passed("conform-deny", f"answered {trial.attempt.status}, with nothing of theirs")
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import re
 import secrets as random
@@ -716,18 +717,19 @@ def check(target: Target) -> list[Problem]:
     """What pydantic cannot see: names that must exist elsewhere in the file."""
     return [
         *_check_system(target),
+        *_check_tenants(target),
         *_check_personas(target),
         *_check_resources(target),
         *_check_policy(target),
     ]
 
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
 def is_loopback(host: str) -> bool:
     """Whether `host` is this machine's loopback (RFC 6761 keeps *.localhost there)."""
-    return host in LOOPBACK or host.endswith(".localhost") or host.startswith("127.")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def objection_to(system: System, base_url: str) -> str | None:
@@ -747,6 +749,16 @@ def _check_system(target: Target) -> Iterator[Problem]:
     objection = objection_to(target.system, target.system.base_url)
     if objection:
         yield Problem(("system", "base_url"), objection)
+
+
+def _check_tenants(target: Target) -> Iterator[Problem]:
+    for name in target.tenants:
+        if not _NAME.match(name):
+            yield Problem(
+                ("tenants", name),
+                f"{name!r} is no plain tenant name (letters, digits, _ and -); "
+                "the real name can be a fact, like 'title'",
+            )
 
 
 def _unknown(word: str, what: str, known: Iterable[str]) -> str:

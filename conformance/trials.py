@@ -475,38 +475,42 @@ def _mine(world: World, case: Case, *, fresh: bool) -> Instance | None:
     raise NotBuilt(f"{case.persona} can stand in no relation that grants {case.operation}")
 
 
-def _theirs(world: World, case: Case, resource: str) -> tuple[Instance, Viewer | None]:
-    """An instance that the persona may not touch, and somebody who may see it."""
+Viewer = tuple[str, str]
+"""A persona, and the operation by which it sees an instance."""
+
+
+def _theirs(world: World, case: Case, resource: str) -> tuple[Instance, list[Viewer]]:
+    """An instance that the persona may not touch, and people who see it and its siblings."""
     assert case.persona
     tenant = _tenant(world, case)
     need: dict[str, Relation] = {}
     if tenant == case.tenant:
         need[case.persona] = Relation.SAME_TENANT
-    viewer: Viewer | None = None
+    viewers: list[Viewer] = []
     described = world.target.resources[resource]
-    for name in sorted(described.operations, key=lambda one: described.kind(one) != "read"):
-        if described.kind(name) in {"read", "list"} and viewer is None:
+    # Its own reading, and for creates the list in which a row might appear beside it.
+    for kind in ("read", "list"):
+        names = [name for name in described.operations if described.kind(name) == kind]
+        for name in names if kind == "read" or not viewers or case.kind == "create" else ():
             persona = world.choose(
                 tenant, resource, name, need, apart_from=case.persona, seeing=True
             )
-            viewer = (persona, name) if persona else None
+            if persona:
+                viewers.append((persona, name))
+                break
     state: list[str] = []
     if resource == case.resource and case.operation:
         state = world.target.operation(resource, case.operation).after
-    return world.obtain(resource, tenant, need, fresh=True, state=state), viewer
+    return world.obtain(resource, tenant, need, fresh=True, state=state), viewers
 
 
-Viewer = tuple[str, str]
-"""A persona, and the operation by which it sees an instance."""
-
-
-def _view(world: World, viewer: Viewer | None, instance: Instance) -> tuple[Read, ...]:
-    if viewer is None:
-        return ()
-    persona, name = viewer
-    lineage = world.around(instance.resource, name, instance.tenant, instance)
-    payload = world.payload(persona, instance.resource, instance.tenant, lineage)
-    return tuple(walk(world, persona, instance.resource, name, payload, "read-back"))
+def _view(world: World, viewers: list[Viewer], instance: Instance) -> tuple[Read, ...]:
+    reads: list[Read] = []
+    for persona, name in viewers:
+        lineage = world.around(instance.resource, name, instance.tenant, instance)
+        payload = world.payload(persona, instance.resource, instance.tenant, lineage)
+        reads += walk(world, persona, instance.resource, name, payload, "read-back")
+    return tuple(reads)
 
 
 def wrong_parent(world: World, case: Case) -> Trial:
@@ -541,21 +545,21 @@ def body_id(world: World, case: Case) -> list[Trial]:
     The names tried are those under which the record itself shows its ids, and the plain ones.
     """
     assert case.persona and case.resource and case.operation and case.tenant
-    theirs, viewer = _theirs(world, case, case.resource)
-    if viewer is None:
+    theirs, viewers = _theirs(world, case, case.resource)
+    if not viewers:
         raise NotBuilt(f"nobody may read {case.resource} back, so nothing would show a change")
     plainly = _permitted(world, case)
     plain, payload = _send(world, plainly, case.persona, "control")
     if plain.outcome is Outcome.ALLOWED and case.kind == "create":
         _remember(world, plainly, case.persona, plain.exchange, payload)
     trials = []
-    before = _view(world, viewer, theirs)
+    before = _view(world, viewers, theirs)
     for name, value in _identifying(theirs, before).items():
         setting = _permitted(world, case)
         body = {**(setting.operation.json_ or {}), name: value}
         template = setting.operation.model_copy(update={"json_": body})
         read, payload = _send(world, setting, case.persona, "attempt", template=template)
-        after = _view(world, viewer, theirs)
+        after = _view(world, viewers, theirs)
         trials.append(
             Trial(
                 case=case,
@@ -563,7 +567,7 @@ def body_id(world: World, case: Case) -> list[Trial]:
                 control=plain,
                 before=before,
                 after=after,
-                again=_view(world, viewer, theirs) if _differ(before, after) else (),
+                again=_view(world, viewers, theirs) if _differ(before, after) else (),
                 subject=Subject(
                     theirs.resource, theirs.tenant, (str(theirs.id),), frozenset(theirs.markers)
                 ),
@@ -596,7 +600,7 @@ def _identifying(theirs: Instance, before: tuple[Read, ...]) -> dict[str, Any]:
 def batch(world: World, case: Case) -> Trial:
     """A batch with their id among mine, the same with an id that never existed, and mine alone."""
     assert case.persona and case.resource and case.operation and case.tenant
-    theirs, viewer = _theirs(world, case, case.resource)
+    theirs, viewers = _theirs(world, case, case.resource)
     mine = [_mine(world, case, fresh=_writes(case)) for _ in range(2)]
     own = [one.id for one in mine if one is not None]
     setting = Setting(
@@ -611,7 +615,7 @@ def batch(world: World, case: Case) -> Trial:
     )
     setting.lineage = world.around(case.resource, case.operation, case.tenant, mine[0])
     ghost = world.never_existed(case.resource, theirs.id)
-    before = _view(world, viewer, theirs) if _writes(case) else ()
+    before = _view(world, viewers, theirs) if _writes(case) else ()
     # The missing id goes first: a batch that cancels mine would leave none for it.
     reference, _ = _send(
         world, setting, case.persona, "reference", ids=_placed(case.variant, [], ghost)
@@ -619,7 +623,7 @@ def batch(world: World, case: Case) -> Trial:
     read, _ = _send(
         world, setting, case.persona, "attempt", ids=_placed(case.variant, own, theirs.id)
     )
-    after = _view(world, viewer, theirs) if _writes(case) else ()
+    after = _view(world, viewers, theirs) if _writes(case) else ()
     fresh = _mine(world, case, fresh=_writes(case))
     control, _ = _send(world, setting, case.persona, "control", ids=[fresh.id] if fresh else [])
     return Trial(
@@ -628,7 +632,7 @@ def batch(world: World, case: Case) -> Trial:
         control=control,
         before=before,
         after=after,
-        again=_view(world, viewer, theirs) if _differ(before, after) else (),
+        again=_view(world, viewers, theirs) if _differ(before, after) else (),
         reference=(reference,),
         subject=Subject(
             theirs.resource, theirs.tenant, (str(theirs.id),), frozenset(theirs.markers)
