@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -89,7 +87,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def call(*arguments: str | Path, environ: Mapping[str, str] | None = None) -> Called:
-    """`python ARGUMENTS` in the checkout; never may it show a traceback of the harness."""
+    """`python ARGUMENTS` in the checkout."""
     done = subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=ROOT,
@@ -99,7 +97,11 @@ def call(*arguments: str | Path, environ: Mapping[str, str] | None = None) -> Ca
         timeout=SECONDS,
         stdin=subprocess.DEVNULL,
     )
-    called = Called(done.returncode, done.stdout, done.stderr)
+    return presentable(Called(done.returncode, done.stdout, done.stderr))
+
+
+def presentable(called: Called) -> Called:
+    """The same, if it shows no traceback of the harness."""
     assert not re.search(r"^Traceback \(most recent", called.said, re.M), called.said
     assert "INTERNALERROR" not in called.said, called.said
     return called
@@ -115,12 +117,11 @@ def run(
     *arguments: str | Path,
     target: Path = CLINIC,
     environ: Mapping[str, str] | None = None,
+    by: Callable[..., Called] | None = None,
 ) -> Run:
-    """`wardproof run` with evidence in `out`, without the Allure report."""
-    called = wardproof(
-        *("run", "--target", target, "--out", out, "--no-allure"), *arguments, environ=environ
-    )
-    return Run(called, out)
+    """`wardproof run` with evidence in `out`, without the Allure report, in a process `by`."""
+    whole = ("run", "--target", target, "--out", out, "--no-allure", *arguments)
+    return Run(by(*whole) if by else wardproof(*whole, environ=environ), out)
 
 
 def target(folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
@@ -140,10 +141,3 @@ def without_start(base_url: str, timeout: float = 2) -> Callable[[dict[str, Any]
         data["system"] |= {"base_url": base_url, "timeout": timeout}
 
     return change
-
-
-@contextlib.contextmanager
-def private_folder() -> Iterator[Path]:
-    """A folder for what the harness keeps while it runs, to see whether it clears up."""
-    with tempfile.TemporaryDirectory() as made:
-        yield Path(made)

@@ -9,6 +9,7 @@ import pytest
 from tests.clinic.app import make
 from tests.clinic.serving import served
 from tests.runs.calling import SEED, Called, Run, run
+from tests.runs.forking import Forker
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +54,11 @@ def clinic() -> Iterator[str]:
     """A sound clinic that already runs: its base URL."""
     with served(make()) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def forker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forker]:
+    """A process that makes calls quickly."""
+    made = Forker(tmp_path_factory.mktemp("forker"))
+    yield made
+    made.end()

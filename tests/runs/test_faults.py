@@ -10,6 +10,7 @@ from tests.clinic.app import make
 from tests.clinic.faults import FAULTS
 from tests.clinic.serving import served
 from tests.runs.calling import CLINIC, SEED, run, target
+from tests.runs.forking import Forker
 
 ROLES, TENANTS, ERRORS, LOGIN = (
     "role_access",
@@ -96,12 +97,13 @@ def test_every_fault_is_tried() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.fault)
-def test_a_fault_is_found(row: Row, tmp_path: Path) -> None:
+def test_a_fault_is_found(row: Row, tmp_path: Path, forker: Forker) -> None:
     with served(make(row.fault)) as url:
         done = run(
             tmp_path / "out",
             *("--base-url", url, "--suite", row.suite, "--seed", SEED),
             *(f"--case={glob}" for glob in row.cases.split()),
+            by=forker.wardproof,
         )
     assert done.code == 1, done.called.said
     assert done.summary["verdict"] == "not conformant"
@@ -123,7 +125,7 @@ def test_findings_name_case_request_and_proof(masked: Any) -> None:
         assert set(proofs[0]["exchanges"]) <= exchanges
 
 
-def test_a_route_that_is_not_there_passes_nothing(tmp_path: Path) -> None:
+def test_a_route_that_is_not_there_passes_nothing(tmp_path: Path, forker: Forker) -> None:
     with served(make("gone-route")) as url:
         done = run(
             tmp_path / "out",
@@ -134,6 +136,7 @@ def test_a_route_that_is_not_there_passes_nothing(tmp_path: Path) -> None:
                 "--case",
                 "*other-tenants*.appointment.read.*",
             ),
+            by=forker.wardproof,
         )
     assert done.code in {1, 2}
     assert set(done.outcomes.values()) <= {"fail", "inconclusive"}
@@ -150,13 +153,16 @@ def _tenant_in_header(data: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("faults", "code"), [((), 0), (("tenant-header",), 1)])
-def test_the_tenant_header_does_not_win(faults: tuple[str, ...], code: int, tmp_path: Path) -> None:
+def test_the_tenant_header_does_not_win(
+    faults: tuple[str, ...], code: int, tmp_path: Path, forker: Forker
+) -> None:
     folder = target(tmp_path / "target", _tenant_in_header)
     with served(make(*faults)) as url:
         done = run(
             tmp_path / "out",
             *("--base-url", url, "--suite", TENANTS, "--case", "*their-tenant-named"),
             target=folder,
+            by=forker.wardproof,
         )
     assert done.code == code, done.called.said
     assert len(done.outcomes) > 10
@@ -184,7 +190,7 @@ def _errors_as_200(data: dict[str, Any]) -> None:
     ],
 )
 def test_refusals_that_answer_200_are_known_by_their_body(
-    faults: tuple[str, ...], rules: set[str], tmp_path: Path
+    faults: tuple[str, ...], rules: set[str], tmp_path: Path, forker: Forker
 ) -> None:
     folder = target(tmp_path / "target", _errors_as_200)
     with served(make("errors-as-200", *faults)) as url:
@@ -192,18 +198,22 @@ def test_refusals_that_answer_200_are_known_by_their_body(
             tmp_path / "out",
             *("--base-url", url, "--suite", ROLES, "--case", "*ungranted*patient*"),
             target=folder,
+            by=forker.wardproof,
         )
     assert done.code == (1 if faults else 0), done.called.said
     assert done.rules == rules
 
 
-def test_refusals_that_answer_200_pass_nothing_without_a_rule(tmp_path: Path) -> None:
+def test_refusals_that_answer_200_pass_nothing_without_a_rule(
+    tmp_path: Path, forker: Forker
+) -> None:
     with served(make("errors-as-200")) as url:
         done = run(
             tmp_path / "out",
             *("--base-url", url, "--suite", ROLES, "--suite", LOGIN),
             *("--case", "*ungranted*", "--case", "unauthenticated*"),
             target=CLINIC,
+            by=forker.wardproof,
         )
     assert done.code in {1, 2}, done.called.said
     assert done.passed() == []
