@@ -462,3 +462,26 @@ def test_a_denied_write_whose_read_back_breaks_is_inconclusive(
 ) -> None:
     verdict = oracles.refused(attempted(kind, mute))
     assert verdict.result is INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        (b"", {"id": ID, "beds": 4}),
+        ({"ok": True, "note": "hidden"}, {"ok": True, "id": ID, "beds": 4}),
+        ({"id": ID}, {"id": ID, "beds": 4}),
+        ({"beds": None, "free": 1}, {"beds": None, "free": 2}),
+        ({"items": []}, {"items": [{"beds": 4}]}),
+    ],
+    ids=["empty", "envelope", "id", "null", "no-rows"],
+)
+def test_a_constant_part_in_common_is_no_bypass(mine: object, theirs: object) -> None:
+    subject = Subject("patient", "north", (ID,), frozenset())
+    seen = trial(read(200, mine), subject=subject, control=control(body=theirs))
+    assert oracles.refused(seen).result is Result.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("body", [{}, {"items": []}])
+def test_an_empty_container_is_nothing_of_the_record(body: object) -> None:
+    seen = trial(read(200, body), control=control())
+    assert oracles.refused(seen).result is Result.INCONCLUSIVE

@@ -1,5 +1,6 @@
 """The API document against the target file: nothing unclassified, nothing made up."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any, cast
@@ -10,6 +11,7 @@ import yaml
 from conformance import inventory
 from conformance.inventory import Documented, NoDocument
 from conformance.model import Answer, Exchange, Message, Result
+from conformance.redaction import Redactor
 from conformance.target import Target
 from conformance.wire import Wire
 from tests.engine.exchanges import answer, exchange
@@ -232,3 +234,39 @@ def test_what_cleans_up_is_known() -> None:
 def test_a_link_that_the_target_gives_has_no_path_to_look_for() -> None:
     ward = target(resources__note__file="GET {note.url}")
     assert judged(ward)[0][0] is None
+
+
+@pytest.mark.parametrize("head", [{"servers": [{"url": "/api"}]}, {"basePath": "/api"}])
+def test_the_path_of_the_base_url_is_the_servers(head: dict[str, Any]) -> None:
+    ward = target(system__base_url="http://127.0.0.1:8000/api")
+    assert judged(ward, {**DOCUMENT, **head})[0][0] is None
+
+
+@pytest.mark.parametrize("prefix", ["", "/t/{slug}"])
+def test_paths_may_be_documented_with_the_tenant_or_without(prefix: str) -> None:
+    ward = target(tenancy={"path": "/t/{tenant.slug}"})
+    paths = {prefix + path: item for path, item in DOCUMENT["paths"].items()}
+    assert judged(ward, {"paths": paths})[0][0] is None
+
+
+@pytest.mark.parametrize("servers", [[None], ["x"], [5], {"url": "/x"}, "x"])
+def test_broken_servers_are_passed_over_or_told(servers: object) -> None:
+    with contextlib.suppress(NoDocument):
+        assert read({**DOCUMENT, "servers": servers})
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / "api.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(NoDocument):
+        inventory.read(target(system__openapi="api.yaml"), cast(Wire, Served(None)), tmp_path)
+
+
+@pytest.mark.parametrize("where", ["https://elsewhere.example/openapi.json", "http://[bad"])
+def test_a_document_of_another_origin_is_told(tmp_path: Path, where: str) -> None:
+    ward = target(system__openapi=where)
+    wire = Wire(ward, "http://127.0.0.1:8000", Redactor())
+    try:
+        with pytest.raises(NoDocument):
+            inventory.read(ward, wire, tmp_path)
+    finally:
+        wire.close()

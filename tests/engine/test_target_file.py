@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conformance.document import Document, InvalidDocument
-from conformance.target import Target, is_loopback, load
-from tests.engine.targets import ENVIRONMENT, TEXT, loaded, write
+from conformance.target import Target, check, is_loopback, load
+from tests.engine.targets import ENVIRONMENT, TEXT, loaded, target, write
 
 ROOT = Path(__file__).parents[2]
 CLINIC = ROOT / "tests" / "clinic" / "target.yaml"
@@ -633,3 +633,13 @@ def test_a_deleted_line_is_reported_or_does_no_harm(tmp_path: Path) -> None:
 def test_a_misspelt_parent_is_told(tmp_path: Path) -> None:
     report = mistakes(tmp_path, changed("parent: patient", "parent: patiant"))
     assert "no resource 'patiant'; did you mean 'patient'?" in report
+
+
+@pytest.mark.parametrize("host", ["127.example.org", "127.0.0.1.example.org"])
+def test_a_name_that_begins_like_the_loopback_is_outside(host: str) -> None:
+    assert not is_loopback(host)
+
+
+def test_a_tenant_name_that_no_case_id_can_hold_is_told() -> None:
+    found = check(target(tenants={"north": {}, "\u09a2\u09be\u0995\u09be": {}}))
+    assert ("tenants", "\u09a2\u09be\u0995\u09be") in [problem.loc for problem in found]
