@@ -81,7 +81,12 @@ def takes_as_long(timing: Timing) -> Verdict:
         reason = f"nobody showed that the record exists ({status})"
         return Verdict(Result.INCONCLUSIVE, "inconclusive", reason)
     again = timing.again
-    if again is None or not timings.suspicious(again.theirs, again.missing):
+    longer = timings.chance_longer(timing.theirs, timing.missing) > 0.5
+    if (
+        again is None
+        or not timings.suspicious(again.theirs, again.missing)
+        or longer != (timings.chance_longer(again.theirs, again.missing) > 0.5)
+    ):
         return Verdict(Result.PASS, "conform-deny", f"no difference shows: {told}")
     return Verdict(
         Result.FAIL,

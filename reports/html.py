@@ -1,6 +1,7 @@
 """The static report: one page on which to decide, without scripts and without a network."""
 
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -88,6 +89,7 @@ def matrix_html(run: Run, matrix: Matrix) -> str:
     )
 
 
+@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
