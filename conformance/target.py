@@ -233,6 +233,10 @@ class Operation(Request):
     kind: Kind | None = None
     as_: Names = Field(default=[], alias="as", description="who does it while the world is built")
     id: Extraction | None = Field(default=None, description="where a created id is found")
+    lookup: Step | None = Field(
+        default=None,
+        description="asks for the new id where the answer has none: {sent.FIELD}, take: {id: ...}",
+    )
     items: JsonPath | None = Field(default=None, description="the rows of a list, $.items[*]")
     item_id: JsonPath | None = Field(default=None, description="the id inside one row")
     total: Extraction | None = Field(default=None, description="the count a list claims")
@@ -250,6 +254,8 @@ class Operation(Request):
 
     @model_validator(mode="after")
     def _list_parts(self) -> Operation:
+        if self.lookup is not None and "id" not in self.lookup.take:
+            raise ValueError("'lookup' needs 'take: {id: ...}', where the id is found")
         if self.counts is not None and self.total is None:
             raise ValueError("'counts' needs 'total', where the number is found")
         if self.next is not None and self.items is None:
@@ -317,7 +323,7 @@ class Relations(Strict):
 class Existing(Strict):
     """An instance that is already there, for targets that cannot create one."""
 
-    tenant: str
+    tenant: str | None = None
     id: str | int
     own: list[str] = []
     assigned: list[str] = []
@@ -818,7 +824,9 @@ def _check_instances(target: Target, loc: Loc, resource: Resource) -> Iterator[P
     tenants = target.tenants or {"default": Tenant()}
     for place, existing in enumerate(resource.instances):
         here = (*loc, "instances", place)
-        if existing.tenant not in tenants:
+        if existing.tenant is None and len(tenants) > 1:
+            yield Problem(here, "say the instance's 'tenant': this target has several")
+        elif existing.tenant is not None and existing.tenant not in tenants:
             yield Problem((*here, "tenant"), _unknown(existing.tenant, "tenant", tenants))
         for persona in (*existing.own, *existing.assigned):
             if persona not in target.personas:
@@ -867,6 +875,12 @@ def _line_of(target: Target, name: str) -> list[str]:
 
 def _check_placeholders(target: Target, loc: Loc, template: Request) -> Iterator[Problem]:
     heads = {"persona", "tenant", "person", *target.resources}
+    if isinstance(template, Operation) and template.lookup is not None:
+        for name in sorted(template.lookup.placeholders):
+            if name.split(".")[0] not in {*heads, "sent"}:
+                yield Problem(
+                    (*loc, "lookup"), f"{{{name}}} has no value here; write {{sent.FIELD}}"
+                )
     for name in sorted(template.placeholders):
         head, _, tail = name.partition(".")
         if tail and head not in heads:

@@ -284,10 +284,11 @@ class World:
         return made
 
     def _adopt(self, resource: str, existing: Existing) -> None:
+        tenant = existing.tenant or policy.sole_tenant(self.target)
         instance = Instance(
             key=f"{resource}/{existing.id}",
             resource=resource,
-            tenant=existing.tenant,
+            tenant=tenant,
             id=existing.id,
             related={
                 Relation.OWN: set(existing.own),
@@ -298,13 +299,13 @@ class World:
         )
         for name, parent in existing.parents.items():
             known = self.instances.get(f"{name}/{parent}")
-            found = known or Instance(f"{name}/{parent}", name, existing.tenant, parent, made=False)
+            found = known or Instance(f"{name}/{parent}", name, tenant, parent, made=False)
             if name == self.target.resources[resource].parent:
                 instance.parent = found
             else:
                 instance.others[name] = found
         for name, value in existing.values.items():
-            self.mint.known(str(value), Planted(existing.tenant, resource, name, instance.key))
+            self.mint.known(str(value), Planted(tenant, resource, name, instance.key))
             if len(str(value)) >= 4:
                 instance.markers.add(str(value).lower())
         self.instances[instance.key] = instance
@@ -374,6 +375,8 @@ class World:
         """The instance that a create's answer tells of, to be removed in the end; None if none."""
         template = self.target.operation(resource, operation)
         found = extract(template.id or "$.id", answer)
+        if found is None and template.lookup is not None:
+            found = self._looked_up(resource, operation, tenant, creator, payload)
         if found is None:
             return None
         instance = Instance(
@@ -394,6 +397,18 @@ class World:
         self.instances[instance.key] = instance
         self._order.append(instance)
         return instance
+
+    def _looked_up(
+        self, resource: str, operation: str, tenant: str, creator: str, payload: Payload
+    ) -> Any:
+        """The id of what was just made, asked for by the values that were sent."""
+        lookup = self.target.operation(resource, operation).lookup
+        assert lookup is not None
+        sent = {f"sent.{name}": value for name, value in payload.fields.items()}
+        asking = self.payload(creator, resource, tenant, {}, **sent)
+        read = self.send(creator, lookup, asking, "set-up", (resource, "lookup"))
+        answer = read.exchange.answer
+        return extract(lookup.take["id"], answer) if answer is not None else None
 
     def _creator(
         self, resource: str, operation: str, tenant: str, need: Need
