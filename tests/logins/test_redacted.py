@@ -17,6 +17,7 @@ from tests.logins.test_ways_in import (
     JSON_LOGIN,
     MACHINE,
     OWNER,
+    SESSION_LOGIN,
     TWO_STEP_LOGIN,
 )
 
@@ -32,10 +33,11 @@ from tests.logins.test_ways_in import (
         (doors.oauth2(), MACHINE),
         (doors.oauth2(), OWNER),
         (doors.two_steps(), TWO_STEP_LOGIN),
+        (doors.derived_session(), SESSION_LOGIN),
     ],
     ids=[
         *("json", "form", "basic", "api-key", "cookie"),
-        *("client-credentials", "password-grant", "totp"),
+        *("client-credentials", "password-grant", "totp", "derived-session"),
     ],
 )
 def test_neither_credential_nor_session_is_in_the_evidence(

@@ -11,7 +11,7 @@ from tests.clinic.app import make
 from tests.clinic.serving import served
 from tests.logins import doors
 from tests.logins.conftest import Enter, Visit
-from tests.logins.test_ways_in import FORM_LOGIN, JSON_LOGIN, MACHINE
+from tests.logins.test_ways_in import FORM_LOGIN, JSON_LOGIN, MACHINE, SESSION_LOGIN
 from tests.runs.calling import CLINIC, run
 
 REFRESHED: dict[str, Any] = {
@@ -48,7 +48,7 @@ def test_a_token_is_refreshed_before_it_ends(enter: Enter) -> None:
     assert app.state.seen["/me"] == 3
 
 
-@pytest.mark.parametrize("status", [401, 400])
+@pytest.mark.parametrize("status", [401, 400, 503])
 def test_where_refreshing_fails_the_login_starts_anew(status: int, enter: Enter) -> None:
     app = doors.expiring()
     visit = enter(app, REFRESHED)
@@ -78,6 +78,18 @@ def test_a_lifetime_can_be_declared(enter: Enter) -> None:
     age(visit, 100)
     visit.ask()
     assert app.state.seen["/login"] == 2
+
+
+def test_a_derived_header_follows_the_refreshed_values(enter: Enter) -> None:
+    app = doors.derived_session()
+    again = {key: SESSION_LOGIN[key] for key in ("json", "take")}
+    login = {**SESSION_LOGIN, "lifetime": 600, "refresh": {"request": "POST /rpc", **again}}
+    visit = enter(app, login)
+    assert visit.ask().status == 200
+    app.state.sessions.clear()
+    age(visit, 600)
+    assert visit.ask().status == 200
+    assert app.state.seen["/rpc"] == 2
 
 
 # --- forgotten sessions -----------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Every kind of login opens the door, and a refused one says at which step and why."""
 
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from conformance.login import LoginFailed
 from conformance.target import Request
 from conformance.wire import Unreachable
 from tests.logins import doors
-from tests.logins.conftest import Enter
+from tests.logins.conftest import PERSONA, Enter
 
 JSON_LOGIN: dict[str, Any] = {
     "post": "/login",
@@ -164,6 +165,31 @@ def test_a_refused_login_says_where_and_why(
     assert "ada" in str(refused.value)
     assert says in str(refused.value)
     assert doors.PASSWORD not in str(refused.value)
+
+
+def test_a_one_time_secret_may_be_as_short_as_the_target_made_it(enter: Enter) -> None:
+    app = doors.application()
+    codes: list[str] = []
+
+    @app.post("/login")
+    def login() -> doors.Body:
+        return {"challenge": "of no matter"}
+
+    @app.post("/login/totp")
+    def second(body: doors.Body) -> doors.Body:
+        codes.append(body["code"])
+        return {"token": doors.token_of(app)}
+
+    account = {**PERSONA, "totp": "JBSWY3DPEHPK3PXP"}
+    visit = enter(app, TWO_STEP_LOGIN, personas={"ada": account})
+    assert visit.ask().status == 404
+    assert re.fullmatch(r"\d{6}", codes[0])
+
+
+def test_a_one_time_secret_that_is_none_is_told(enter: Enter) -> None:
+    account = {**PERSONA, "totp": "not base32!"}
+    with pytest.raises(LoginFailed, match="totp"):
+        enter(doors.two_steps(), TWO_STEP_LOGIN, personas={"ada": account}).ask()
 
 
 @pytest.mark.parametrize("login", [JSON_LOGIN, MACHINE], ids=["request", "oauth2"])

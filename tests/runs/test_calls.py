@@ -12,6 +12,7 @@ from tests.clinic.app import make
 from tests.clinic.serving import served
 from tests.runs import sick
 from tests.runs.calling import CLINIC, Called, Run, run, target, wardproof, without_start
+from tests.runs.forking import Forker
 
 # --- exit code 3: the call or the target file ------------------------------------------------
 
@@ -120,7 +121,7 @@ INVENTORY = ("--suite", "role_access", "--case", "*classified*")
     ids=["missing", "page", "unparsable", "elsewhere"],
 )
 def test_an_api_document_that_cannot_be_read(
-    document: str, says: str, clinic: str, tmp_path: Path
+    document: str, says: str, clinic: str, tmp_path: Path, forker: Forker
 ) -> None:
     def change(data: dict[str, Any]) -> None:
         without_start(clinic)(data)
@@ -128,19 +129,21 @@ def test_an_api_document_that_cannot_be_read(
 
     folder = target(tmp_path / "target", change)
     (folder / "broken.yaml").write_text("paths: [\n", encoding="utf-8")
-    done = run(tmp_path / "out", *INVENTORY, target=folder)
+    done = run(tmp_path / "out", *INVENTORY, target=folder, by=forker.wardproof)
     assert done.code == 2, done.called.said
     assert set(done.outcomes.values()) == {"inconclusive"}
     assert says in done.of("verdict")[0]["reason"]
 
 
-def test_without_an_api_document_nothing_is_claimed(clinic: str, tmp_path: Path) -> None:
+def test_nothing_is_claimed_without_an_api_document(
+    clinic: str, tmp_path: Path, forker: Forker
+) -> None:
     def change(data: dict[str, Any]) -> None:
         without_start(clinic)(data)
         del data["system"]["openapi"]
 
     folder = target(tmp_path / "target", change)
-    done = run(tmp_path / "out", *INVENTORY, target=folder)
+    done = run(tmp_path / "out", *INVENTORY, target=folder, by=forker.wardproof)
     assert done.code == 2
     assert set(done.outcomes.values()) == {"not_claimed"}
 

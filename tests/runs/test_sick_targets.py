@@ -10,14 +10,18 @@ from tests.clinic.app import make
 from tests.clinic.serving import served
 from tests.runs import sick
 from tests.runs.calling import Run, run, target, without_start
+from tests.runs.forking import Forker
 
 TIMEOUT = 0.5
 PATIENT = 5.0
+NEVER_DONE = (sick.silent, sick.endless, sick.dripping_body, sick.dripping_headers)
 
 
-def _run(base_url: str, folder: Path, timeout: float = PATIENT) -> Run:
+def _run(
+    forker: Forker, base_url: str, folder: Path, *arguments: str, timeout: float = PATIENT
+) -> Run:
     described = target(folder / "target", without_start(base_url, timeout))
-    return run(folder / "out", target=described)
+    return run(folder / "out", *arguments, target=described, by=forker.wardproof)
 
 
 @pytest.mark.parametrize(
@@ -35,62 +39,61 @@ def _run(base_url: str, folder: Path, timeout: float = PATIENT) -> Run:
     ids=lambda value: value.__name__ if callable(value) else None,
 )
 def test_a_target_that_lets_nobody_in(
-    manner: sick.Manner, code: int, says: str, tmp_path: Path
+    manner: sick.Manner, code: int, says: str, tmp_path: Path, forker: Forker
 ) -> None:
     started = time.monotonic()
+    timeout = TIMEOUT if manner in NEVER_DONE else PATIENT
     with sick.listening(manner) as url:
-        done = _run(
-            url, tmp_path, TIMEOUT if "0.5 s" in says or manner is sick.endless else PATIENT
-        )
+        done = _run(forker, url, tmp_path, timeout=timeout)
     assert done.code == code, done.called.said
-    assert says in " ".join(done.called.err.split())
+    assert says in " ".join(done.called.said.split())
     assert done.records == []
     assert time.monotonic() - started < 30
 
 
-def test_a_target_that_is_not_there(tmp_path: Path) -> None:
+def test_a_target_that_is_not_there(tmp_path: Path, forker: Forker) -> None:
     url = sick.unused_url()
-    done = _run(url, tmp_path)
+    done = _run(forker, url, tmp_path)
     assert done.code == 4
-    assert f"{url} does not answer" in " ".join(done.called.err.split())
-    assert "Is it running" in done.called.err
+    assert f"{url} does not answer" in " ".join(done.called.said.split())
+    assert "Is it running" in done.called.said
     assert done.records == []
 
 
-def test_a_login_that_leads_elsewhere_is_not_followed(tmp_path: Path) -> None:
+def test_a_login_that_leads_elsewhere_is_not_followed(tmp_path: Path, forker: Forker) -> None:
     with (
         sick.overhearing() as (elsewhere, heard),
         sick.listening(sick.leading_to(elsewhere)) as url,
     ):
-        done = _run(url, tmp_path)
+        done = _run(forker, url, tmp_path)
     assert done.code == 3
-    assert "307" in done.called.err
+    assert "307" in done.called.said
     assert heard == []
 
 
 # --- the login works, and nothing else --------------------------------------------------------
 
 
-def test_a_target_that_fails_everything_is_not_worth_a_run(tmp_path: Path) -> None:
+def test_a_target_that_fails_everything_is_not_worth_a_run(tmp_path: Path, forker: Forker) -> None:
     with served(make("always-500")) as url:
-        done = _run(url, tmp_path)
+        done = _run(forker, url, tmp_path)
     assert done.code == 4
-    assert "fails everything that was asked (500)" in " ".join(done.called.err.split())
+    assert "fails everything that was asked (500)" in " ".join(done.called.said.split())
     assert done.records == []
 
 
-def test_a_page_for_everything_passes_nothing(tmp_path: Path) -> None:
+def test_a_page_for_everything_passes_nothing(tmp_path: Path, forker: Forker) -> None:
     with served(make("login-page")) as url:
-        done = _run(url, tmp_path)
+        done = _run(forker, url, tmp_path, "--profile", "smoke")
     assert done.code == 2, done.called.said
     assert done.passed() == []
     assert done.summary["findings"] == []
 
 
-def test_redirects_pass_nothing_and_are_not_followed(tmp_path: Path) -> None:
+def test_redirects_pass_nothing_and_are_not_followed(tmp_path: Path, forker: Forker) -> None:
     with sick.overhearing() as (elsewhere, heard):
         with served(make("redirects", elsewhere=elsewhere)) as url:
-            done = _run(url, tmp_path)
+            done = _run(forker, url, tmp_path, "--profile", "smoke")
         assert done.code == 2, done.called.said
     assert done.passed() == []
     assert done.summary["findings"] == []
