@@ -162,9 +162,9 @@ class Trial:
     """All that was seen while one case was tried; the only thing that oracles look at.
 
     `before`, `after` and `again` are read-backs by somebody who may read (`again` shows what
-    varies by itself); `reference` are the same requests with ids that never existed; `carried`
-    are the markers of the attempt's own payload; `made_up` the ids that never existed;
-    `unproved` says why there is no read-back.
+    varies by itself), `siblings` lists in which the attempt may have left a row; `reference` are
+    the same requests with ids that never existed, which are `made_up`; `carried` are the markers
+    of the attempt's own payload; `unproved` says why there is no read-back.
     """
 
     case: Case
@@ -173,6 +173,7 @@ class Trial:
     before: tuple[Read, ...] = ()
     after: tuple[Read, ...] = ()
     again: tuple[Read, ...] = ()
+    siblings: tuple[Read, ...] = ()
     reference: tuple[Read, ...] = ()
     subject: Subject | None = None
     made_up: tuple[str, ...] = ()

@@ -270,13 +270,14 @@ def _broken(reads: Iterable[Read]) -> Verdict | None:
 
 def _landed(trial: Trial) -> bool:
     """Whether the read-back after the attempt shows something that it did."""
-    after = [read for read in trial.after if read.exchange.answer]
+    return _marked(trial) or (trial.case.kind != "create" and bool(_altered(trial)))
+
+
+def _marked(trial: Trial) -> bool:
+    """Whether a marker of the attempt's own payload stands in a read-back."""
+    after = [read for read in (*trial.after, *trial.siblings) if read.exchange.answer]
     texts = [read.exchange.answer.text.lower() for read in after if read.exchange.answer]
-    if any(marker in text for marker in trial.carried for text in texts):
-        return True
-    if trial.case.kind == "create":
-        return False
-    return bool(_altered(trial))
+    return any(marker in text for marker in trial.carried for text in texts)
 
 
 def _altered(trial: Trial) -> list[str]:
@@ -490,7 +491,7 @@ def untouched(trial: Trial) -> Verdict:
     broken = _broken(trial.after)
     if broken:
         return broken
-    if _landed(trial) or _altered(trial):
+    if _marked(trial) or (trial.shows_change and _altered(trial)):
         rule = "batch.write" if "theirs" in (trial.case.variant or "") else "body-id"
         return _failed(
             "bypass",
