@@ -792,6 +792,7 @@ def _listing(world: World, case: Case) -> Listing:
         if name not in lineage:
             lineage[name] = world.obtain(name, case.tenant, {})
     payload = world.payload(case.persona, case.resource, case.tenant, lineage)
+    _plant_strangers(world, case)
     _fill_pages(world, case, mine)
     pages = walk(world, case.persona, case.resource, case.operation, payload, "attempt")
     if operation.next and operation.next.size:
@@ -819,6 +820,25 @@ def _listing(world: World, case: Case) -> Listing:
         shown=tuple(shown),
         complete=len(pages) < PAGE_LIMIT,
     )
+
+
+def _plant_strangers(world: World, case: Case) -> None:
+    """A record of another tenant, and an unrelated one, so that there is something to leak."""
+    assert case.persona and case.resource and case.operation and case.tenant
+    if policy.creating(world.target, case.resource) is None:
+        return
+    granted = policy.grants(world.target, case.roles, case.resource, case.operation)
+    strangers: list[tuple[str, dict[str, Relation]]] = [
+        (tenant, {}) for tenant in policy.tenants(world.target) if tenant != case.tenant
+    ][:1]
+    if not any(grant.covers(frozenset(), same_tenant=True) for grant in granted):
+        strangers.append((case.tenant, {case.persona: Relation.SAME_TENANT}))
+    for tenant, need in strangers:
+        try:
+            world.obtain(case.resource, tenant, need)
+        except NotBuilt:
+            # The list is judged all the same; cases about that record say what is missing.
+            continue
 
 
 def _fill_pages(world: World, case: Case, mine: Instance | None) -> None:
