@@ -828,9 +828,10 @@ def _plant_strangers(world: World, case: Case) -> None:
     if policy.creating(world.target, case.resource) is None:
         return
     granted = policy.grants(world.target, case.roles, case.resource, case.operation)
-    strangers: list[tuple[str, dict[str, Relation]]] = [
-        (tenant, {}) for tenant in policy.tenants(world.target) if tenant != case.tenant
-    ][:1]
+    strangers: list[tuple[str, dict[str, Relation]]] = []
+    other = next((one for one in policy.tenants(world.target) if one != case.tenant), None)
+    if other is not None:
+        strangers.append((other, {}))
     if not any(grant.covers(frozenset(), same_tenant=True) for grant in granted):
         strangers.append((case.tenant, {case.persona: Relation.SAME_TENANT}))
     for tenant, need in strangers:
