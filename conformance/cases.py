@@ -452,6 +452,24 @@ def counted(target: Target, profile: Profile) -> Iterator[Case]:
         )
 
 
+def gathering(target: Target, profile: Profile) -> Iterator[Case]:
+    """Exports and summaries that gather records of other resources, for all who may have them."""
+    del profile
+    for persona, resource, operation in _permitted(target, frozenset({"read", "list", "action"})):
+        template = target.operation(resource, operation)
+        if not template.shows or not _can(target, persona, resource, operation):
+            continue
+        yield _case(
+            target,
+            persona,
+            resource,
+            operation,
+            Relation.COLLECTION,
+            Expected.ALLOW,
+            Because.GRANTED,
+        )
+
+
 def paged(target: Target, profile: Profile) -> Iterator[Case]:
     """Lists that page with a cursor, for a persona against another tenant's cursor."""
     for case in listings(target, profile):

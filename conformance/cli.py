@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--base-url", metavar="URL", help="a target that already runs there")
     run.add_argument(
-        "--stop-after", type=int, metavar="N", help="stop at so many failed or inconclusive cases"
+        "--stop-after", type=int, metavar="N", help="stop at so many failed cases (one process)"
     )
     run.add_argument("--no-allure", action="store_true", help="without the Allure report")
 
@@ -183,7 +183,7 @@ def _quiet_plugins() -> Iterator[None]:
 
 def _workers(options: argparse.Namespace, target: Target) -> int:
     """As many as asked for, and never more than the target takes connections at once."""
-    if options.case:
+    if options.case or options.stop_after:
         return 1
     return max(1, min(int(options.workers), target.system.max_connections))
 
@@ -208,7 +208,7 @@ def _pytest(options: argparse.Namespace, out: Path, display: Display, workers: i
     if options.base_url:
         arguments.append(f"--base-url={options.base_url}")
     if options.stop_after:
-        arguments.append(f"--maxfail={options.stop_after}")
+        arguments.append(f"--stop-after={options.stop_after}")
     if workers > 1:
         arguments += ["-n", str(workers)]
     with _quiet_plugins():

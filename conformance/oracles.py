@@ -92,6 +92,11 @@ def _no_statement(read: Read) -> str | None:
 # --- effect ----------------------------------------------------------------------------------
 
 
+def _seen_before(trial: Trial) -> bool:
+    """Whether somebody read the record just before the attempt."""
+    return bool(trial.before) and all(read.outcome is Outcome.ALLOWED for read in trial.before)
+
+
 def succeeded(trial: Trial) -> Verdict:
     """A granted operation works; a refusal is an over-restriction if the instance is there."""
     read = trial.attempt
@@ -100,7 +105,8 @@ def succeeded(trial: Trial) -> Verdict:
     if not read.outcome.refused:
         return _unknown(f"granted, but {_no_statement(read)}", read)
     control = trial.control
-    if control is not None and control.outcome is not Outcome.ALLOWED:
+    there = read.outcome is Outcome.DENIED or _seen_before(trial)
+    if control is not None and control.outcome is not Outcome.ALLOWED and not there:
         return _unknown(
             f"refused with {read.status}, but {control.exchange.persona}, who may do the same, "
             f"was not served either ({control.status})",
@@ -155,7 +161,7 @@ def refused(trial: Trial) -> Verdict:
     if reason and not (read.outcome is Outcome.INVALID and opened):
         return _unknown(f"denied by the policy, but {reason}", read)
     if control is None:
-        if trial.before and all(one.outcome is Outcome.ALLOWED for one in trial.before):
+        if _seen_before(trial):
             return _passed("conform-deny", "refused; nobody may do it, and the record is there")
         return _unknown("refused, but without a control: nobody showed that this door opens", read)
     if not opened:
@@ -341,8 +347,7 @@ def indistinguishable(trial: Trial) -> Verdict:
         if _no_statement(read) and read.outcome is not Outcome.INVALID:
             return _unknown(f"nothing to compare: {_no_statement(read)}", read)
     served = trial.control is not None and trial.control.outcome is Outcome.ALLOWED
-    seen = bool(trial.before) and all(read.outcome is Outcome.ALLOWED for read in trial.before)
-    if not served and not seen:
+    if not served and not _seen_before(trial):
         return _unknown("nobody showed that the record exists", trial.attempt)
     ids = (*(trial.subject.ids if trial.subject else ()), *trial.made_up)
     parts = [facets(read.exchange.answer, ids) for read in reads if read.exchange.answer]
@@ -605,6 +610,22 @@ def search_finds_nothing(trial: Trial) -> Verdict:
         trial.attempt,
         *trial.reference,
     )
+
+
+def shows_own(trial: Trial) -> Verdict:
+    """An answer that gathers records holds one that its reader may see.
+
+    Only then does it prove something that nothing else is in it, which the leak oracle judges.
+    """
+    if trial.attempt.outcome is not Outcome.ALLOWED or trial.attempt.exchange.answer is None:
+        reason = _no_statement(trial.attempt) or f"refused ({trial.attempt.status})"
+        return _unknown(f"granted, but {reason}", trial.attempt)
+    text = trial.attempt.exchange.answer.text.lower()
+    subject = trial.subject
+    planted = (*subject.ids, *subject.markers) if subject else ()
+    if not any(one.lower() in text for one in planted):
+        return _unknown("nothing that was planted for this reader is in it", trial.attempt)
+    return _passed("conform-allow", "it holds a record that its reader may see")
 
 
 def gives_nothing_of_theirs(trial: Trial) -> Verdict:

@@ -66,6 +66,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--seed", type=int, help="seed of everything random (default: a new one)")
     group.addoption("--case", action="append", default=[], metavar="ID", help="only these (globs)")
     group.addoption("--out", metavar="DIR", help="where evidence goes (default: reports/runs/TIME)")
+    group.addoption("--stop-after", type=int, metavar="N", help="stop at so many failed cases")
     group.addoption("--base-url", metavar="URL", help="a target that already runs there")
 
 
@@ -290,10 +291,13 @@ class _Controller:
 
     def __init__(self, config: pytest.Config, state: State) -> None:
         self.config, self.state = config, state
+        self._session: pytest.Session | None = None
+        self._failed = 0
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionstart(self) -> None:
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
         state = self.state
+        self._session = session
         state.stack.enter_context(_terminated_as_interrupted())
         state.out.mkdir(parents=True, exist_ok=True)
         try:
@@ -384,6 +388,10 @@ class _Controller:
             for finding in verdict["findings"]:
                 finding["exchanges"] = [_of(worker, one) for one in finding["exchanges"]]
             ledger.append("verdict", verdict)
+            self._failed += verdict["outcome"] == Result.FAIL.value
+        enough = self.config.getoption("stop_after")
+        if enough and self._failed >= enough and self._session is not None:
+            self._session.shouldstop = f"{self._failed} cases failed"
         report.user_properties = [
             (name, value) for name, value in report.user_properties if name != _PROPERTY
         ]

@@ -241,6 +241,7 @@ class Operation(Request):
     item_id: JsonPath | None = Field(default=None, description="the id inside one row")
     total: Extraction | None = Field(default=None, description="the count a list claims")
     next: Paging | None = None
+    shows: Names = Field(default=[], description="other resources whose records it gathers")
     counts: str | None = Field(default=None, description="the list whose rows 'total' counts")
     finds: str | None = Field(default=None, description="the field that {term} searches in")
     after: list[str] = Field(default=[], description="operations done first, for the right state")
@@ -845,7 +846,7 @@ def _check_operation(
     for other in (*operation.after, operation.unchanged, operation.counts):
         if other is not None and other not in siblings:
             yield Problem(here, _unknown(other, "operation", siblings))
-    for other in (*operation.fresh, operation.object):
+    for other in (*operation.fresh, *operation.shows, operation.object):
         if other is not None and other not in target.resources:
             yield Problem(here, _unknown(other, "resource", target.resources))
     yield from _check_placeholders(target, here, operation)

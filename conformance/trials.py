@@ -842,6 +842,48 @@ def _plant_strangers(world: World, case: Case) -> None:
             continue
 
 
+def gathered(world: World, case: Case) -> Trial:
+    """An answer that gathers records, made after a visible and a strange one were planted."""
+    assert case.persona and case.resource and case.operation and case.tenant
+    operation = world.target.operation(case.resource, case.operation)
+    seen: list[Instance] = []
+    for resource in operation.shows:
+        described = world.target.resources[resource]
+        safe = [name for name in described.operations if described.kind(name) in SAFE_KINDS]
+        # The strange ones by each reading that the reader has, the visible one by the first.
+        for name in safe:
+            if policy.grants(world.target, case.roles, resource, name):
+                reading = replace(case, resource=resource, operation=name)
+                _plant_strangers(world, reading)
+                instance = _listed(world, reading)
+                if instance is not None:
+                    seen.append(instance)
+                break
+    mine = _mine(world, case, fresh=True)
+    setting = Setting(
+        case,
+        case.persona,
+        case.resource,
+        case.operation,
+        operation,
+        case.tenant,
+        mine.resource if mine else None,
+        mine,
+    )
+    setting.lineage = world.around(case.resource, case.operation, case.tenant, mine)
+    read, _payload = _send(world, setting, case.persona, "attempt")
+    return Trial(
+        case=case,
+        attempt=read,
+        subject=Subject(
+            ", ".join(operation.shows),
+            case.tenant,
+            tuple(str(one.id) for one in seen),
+            frozenset(marker for one in seen for marker in one.markers),
+        ),
+    )
+
+
 def _fill_pages(world: World, case: Case, mine: Instance | None) -> None:
     """Rows enough for a second page, here and in another tenant, so that there is what may leak."""
     assert case.persona and case.resource and case.operation and case.tenant

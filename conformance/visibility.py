@@ -31,8 +31,9 @@ def _objection(world: World, exchange: Exchange, planted: Planted) -> Objection 
     granted = _granted(world, exchange, roles)
     readable = [
         grant
-        for name, _operation in target.resources[planted.resource].operations.items()
-        if target.resources[planted.resource].kind(name) in SAFE_KINDS
+        for name, operation in target.resources[planted.resource].operations.items()
+        # Whoever may count records may not see their fields for that.
+        if target.resources[planted.resource].kind(name) in SAFE_KINDS and not operation.counts
         for grant in policy.grants(target, roles, planted.resource, name)
     ]
     if persona == ANONYMOUS:

@@ -81,6 +81,12 @@ def test_lists_hold_only_what_their_reader_may_see(case: Case, harness: Harness)
     harness.judge(case, trials.listing, listings.holds_own, listings.counts_what_it_shows)
 
 
+@cases(sources.gathering)
+def test_exports_hold_only_what_their_reader_may_see(case: Case, harness: Harness) -> None:
+    """An export or summary holds its reader's records and fields, and nothing else."""
+    harness.judge(case, trials.gathered, oracles.shows_own)
+
+
 @cases(sources.paged)
 def test_cursors_are_bound_to_their_tenant(case: Case, harness: Harness) -> None:
     """Another tenant's cursor shows nothing of that tenant."""
