@@ -46,6 +46,10 @@ def counts_what_it_shows(listing: Listing) -> Verdict:
         total = int(listing.total)
     except (TypeError, ValueError):
         return Verdict(Result.PASS, "conform-allow", "the list claims no number")
+    if total != listing.rows and not listing.steady:
+        return Verdict(
+            Result.INCONCLUSIVE, "inconclusive", "its rows changed from one walk to the next"
+        )
     if total != listing.rows:
         return Verdict(
             Result.FAIL,

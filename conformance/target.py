@@ -381,9 +381,13 @@ class Resource(BaseModel):
     def operations(self) -> Mapping[str, Operation]:
         return self.__pydantic_extra__ or {}
 
+    @cached_property
+    def _kinds(self) -> Mapping[str, Kind]:
+        return {name: _kind(name, operation) for name, operation in self.operations.items()}
+
     def kind(self, name: str) -> Kind:
         """What the operation does to the resource; from its name and method unless said."""
-        return _kind(name, self.operations[name])
+        return self._kinds[name]
 
 
 class Tenant(BaseModel):

@@ -738,24 +738,6 @@ def search(world: World, case: Case) -> Trial:
     )
 
 
-def counting(world: World, case: Case) -> Listing:
-    """What an operation counts, with the rows that the same reader reaches in the list."""
-    assert case.resource and case.operation and case.persona and case.tenant
-    operation = world.target.operation(case.resource, case.operation)
-    found = listing(world, replace(case, operation=operation.counts, kind="list"))
-    for _ in range(3):
-        setting = _permitted(world, case)
-        read, _payload = _send(world, setting, case.persona, "attempt")
-        answer = read.exchange.answer
-        total = extract(operation.total or "$", answer) if answer else None
-        found = replace(found, case=case, total=total, pages=(*found.pages, read))
-        if str(total) == str(found.rows):
-            break
-        rows = listing(world, replace(case, operation=operation.counts, kind="list"))
-        found = replace(found, rows=rows.rows, complete=rows.complete)
-    return found
-
-
 @dataclass(frozen=True)
 class Listing:
     """All pages of a list, what they claim to hold, and the instances that must be in them."""
@@ -767,20 +749,60 @@ class Listing:
     expected: tuple[str, ...]
     shown: tuple[str, ...]
     complete: bool
+    steady: bool = True
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the total, if there is one, is the number of rows."""
+        return self.total is None or not self.complete or str(self.total) == str(self.rows)
+
+    def same_rows(self, other: Listing) -> bool:
+        """Whether another walk found the very same rows."""
+        return self.rows == other.rows and sorted(self.shown) == sorted(other.shown)
+
+
+_WALKS = 6
 
 
 def listing(world: World, case: Case) -> Listing:
     """A list, page after page, with an instance that the persona may see planted first.
 
-    Walked again, up to twice, when its count and its rows disagree: somebody else may have added
-    a row in between.
+    Others may add rows at any time. So a count that disagrees counts only if the next walk finds
+    the very same rows; if rows never stand still, the listing is not steady.
     """
     found = _listing(world, case)
-    for _ in range(2):
-        if found.total is None or not found.complete or str(found.total) == str(found.rows):
-            break
-        found = _listing(world, case)
-    return found
+    for _ in range(_WALKS):
+        if found.agrees:
+            return found
+        following = _listing(world, case)
+        if found.same_rows(following):
+            return found
+        found = following
+    return found if found.agrees else replace(found, steady=False)
+
+
+def counting(world: World, case: Case) -> Listing:
+    """What an operation counts, with the rows that the same reader reaches in the list.
+
+    The count stands between two walks; rows that come and go in between do not count against it.
+    """
+    assert case.resource and case.operation and case.persona
+    operation = world.target.operation(case.resource, case.operation)
+    rows = replace(case, operation=operation.counts, kind="list")
+    before = replace(_listing(world, rows), total=None)
+    for _ in range(_WALKS):
+        read, _payload = _send(world, _permitted(world, case), case.persona, "attempt")
+        answer = read.exchange.answer
+        total = extract(operation.total or "$", answer) if answer else None
+        after = replace(_listing(world, rows), total=None)
+        pages = (*after.pages, read)
+        found = replace(after, case=case, total=total, pages=pages)
+        if found.agrees or before.same_rows(after):
+            return found
+        if replace(before, total=total).agrees:
+            return replace(found, rows=before.rows)
+        before = after
+    return replace(found, steady=False)
 
 
 def _listing(world: World, case: Case) -> Listing:

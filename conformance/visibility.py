@@ -29,13 +29,10 @@ def _objection(world: World, exchange: Exchange, planted: Planted) -> Objection 
     target, persona = world.target, exchange.persona
     roles = policy.roles_of(target, persona)
     granted = _granted(world, exchange, roles)
-    readable = [
-        grant
-        for name, operation in target.resources[planted.resource].operations.items()
-        # Whoever may count records may not see their fields for that.
-        if target.resources[planted.resource].kind(name) in SAFE_KINDS and not operation.counts
-        for grant in policy.grants(target, roles, planted.resource, name)
-    ]
+    key = (roles, planted.resource)
+    if key not in world.readable:
+        world.readable[key] = _readable(world, roles, planted.resource)
+    readable = world.readable[key]
     if persona == ANONYMOUS:
         return None if readable else ("of a record that asks for a login", "leak.anonymous")
     if planted.tenant != policy.tenant_of(target, persona):
@@ -44,6 +41,18 @@ def _objection(world: World, exchange: Exchange, planted: Planted) -> Objection 
     if planted.instance == f"attempt:{persona}":
         return None
     return _within(world, exchange, planted, granted, readable)
+
+
+def _readable(world: World, roles: tuple[str, ...], resource: str) -> list[Grant]:
+    """Every grant by which `roles` may see records of `resource`."""
+    described = world.target.resources[resource]
+    return [
+        grant
+        for name, operation in described.operations.items()
+        # Whoever may count records may not see their fields for that.
+        if described.kind(name) in SAFE_KINDS and not operation.counts
+        for grant in policy.grants(world.target, roles, resource, name)
+    ]
 
 
 def _granted(world: World, exchange: Exchange, roles: tuple[str, ...]) -> list[Grant]:

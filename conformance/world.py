@@ -45,6 +45,7 @@ class World:
         self.left_over: list[tuple[Instance, str]] = []
         self.asked: dict[str, tuple[str, str]] = {}
         self.catch_all = catch_all
+        self.readable: dict[tuple[tuple[str, ...], str], list[policy.Grant]] = {}
         self.filled: set[tuple[str, str]] = set()
         self.controls: dict[tuple[str, str, str, str], Read] = {}
         self._shared: dict[tuple[Any, ...], Instance | NotBuilt] = {}
