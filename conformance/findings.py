@@ -15,7 +15,7 @@ from conformance import policy
 from conformance.home import HOME
 from conformance.model import Because, Case, Exchange, Expected, Relation, Verdict, decode
 from conformance.redaction import MASKED, Redactor
-from conformance.target import ANONYMOUS
+from conformance.target import ANONYMOUS, Target
 from conformance.world import World
 
 
@@ -37,10 +37,10 @@ def rule(name: str) -> Mapping[str, Any]:
 
 _WHOSE = {
     Relation.OWN: "their own {r}",
-    Relation.ASSIGNED: "a {r} assigned to them",
-    Relation.SAME_TENANT: "a {r} of the same tenant that is not theirs",
-    Relation.OTHER_TENANT: "a {r} of tenant {o}",
-    Relation.NONE: "a {r} that never existed",
+    Relation.ASSIGNED: "{a} {r} assigned to them",
+    Relation.SAME_TENANT: "{a} {r} of the same tenant that is not theirs",
+    Relation.OTHER_TENANT: "{a} {r} of tenant {o}",
+    Relation.NONE: "{a} {r} that never existed",
     Relation.COLLECTION: "{r} records",
 }
 _DOES = {
@@ -63,21 +63,33 @@ def _who(persona: str | None, roles: tuple[str, ...], tenant: str | None) -> str
     if persona == ANONYMOUS:
         return "Anybody without a login"
     of = f" of {tenant}" if tenant and tenant != "default" else ""
-    return f"A {' and '.join(_words(role) for role in roles)}{of}"
+    who = " and ".join(_words(role) for role in roles)
+    return f"{_article(who).capitalize()} {who}{of}"
 
 
-def _what(case: Case) -> str:
-    kind = case.kind or "action"
+def _article(word: str) -> str:
+    return "an" if word[:1].lower() in "aeio" else "a"
+
+
+def _what(target: Target, case: Case) -> str:
     resource = _words(case.resource or "record")
-    verb = _DOES.get(kind) if case.operation in _DOES else None
-    whose = _WHOSE[case.relation].format(r=resource, o=case.other)
-    if case.relation is Relation.SAME_TENANT and case.because is Because.ROLE:
-        whose = f"a {resource}"
-    if case.persona == ANONYMOUS:
-        whose = f"a {resource}" if case.relation is not Relation.COLLECTION else whose
-    if verb:
-        return f"{verb} {whose}"
-    return f"do '{_words(case.operation or 'it')}' on {whose}"
+    about = resource
+    if case.resource and case.operation:
+        about = _words(target.object_of(case.resource, case.operation) or case.resource)
+    whose = _WHOSE[case.relation].format(r=about, o=case.other, a=_article(about))
+    anybodys = case.relation is Relation.SAME_TENANT and case.because is Because.ROLE
+    if anybodys or (case.persona == ANONYMOUS and case.relation is not Relation.COLLECTION):
+        whose = f"{_article(about)} {about}"
+    verb = _DOES.get(case.operation or "")
+    if about != resource:
+        thing = f"{_article(resource)} {resource}"
+        return f"{verb} {thing} of {whose}" if verb else _does(case, resource, whose)
+    return f"{verb} {whose}" if verb else _does(case, None, whose)
+
+
+def _does(case: Case, resource: str | None, whose: str) -> str:
+    name = _words(case.operation or "it")
+    return f"do '{resource}: {name}' on {whose}" if resource else f"do '{name}' on {whose}"
 
 
 def finding(world: World, case: Case, verdict: Verdict) -> dict[str, Any]:
@@ -93,7 +105,7 @@ def finding(world: World, case: Case, verdict: Verdict) -> dict[str, Any]:
     tenant = policy.tenant_of(world.target, persona) if persona else None
     told = {
         "who": _who(persona, roles, tenant),
-        "what": _what(case),
+        "what": _what(world.target, case),
         "could": could,
         "reason": verdict.reason,
         "operation": _words(operation or ""),
