@@ -441,7 +441,8 @@ def discreet(trial: Trial) -> Verdict:
     """
     read = trial.attempt
     answer = read.exchange.answer
-    if answer is None or (answer.status < 400 and read.outcome is Outcome.BROKEN):
+    silent = answer is None or (answer.status < 400 and parsed(answer) is None)
+    if answer is None or (silent and read.outcome is Outcome.BROKEN):
         return _unknown(f"a request that cannot be right: {_no_statement(read)}", read)
     if answer.status < 400 and read.outcome is Outcome.ALLOWED:
         return _passed("conform-deny", f"answered {read.status}, which is no error")
