@@ -259,29 +259,14 @@ def _granted(target: Target, persona: str, resource: str, operation: str) -> boo
 
 
 def wrong_parents(target: Target, profile: Profile) -> Iterator[Case]:
-    """A child under a parent that is not its own: mine under theirs, theirs under mine."""
+    """A child under a parent that is not its own: theirs under mine."""
     for resource, operation in operations(target):
         template = target.operation(resource, operation)
         parent = target.resources[resource].parent
         names = template.placeholders
         if parent is None or not {"id", f"{resource}.id"} & names or f"{parent}.id" not in names:
             continue
-        for persona in subjects(target):
-            if not _granted(target, persona, resource, operation):
-                continue
-            for relation, other in _strange(target, profile, persona, resource, operation):
-                for variant in ("their-child-under-my-parent", "my-child-under-their-parent"):
-                    yield _case(
-                        target,
-                        persona,
-                        resource,
-                        operation,
-                        relation,
-                        Expected.DENY,
-                        Because.OTHER_TENANT if other else Because.UNRELATED,
-                        other=other,
-                        variant=variant,
-                    )
+        yield from _against(target, profile, resource, operation, ("their-child-under-my-parent",))
 
 
 def _strange(
@@ -298,18 +283,15 @@ def _strange(
     return found
 
 
-def body_ids(target: Target, profile: Profile) -> Iterator[Case]:
-    """A permitted write whose body names somebody else's record beside the one in the path."""
-    for resource, operation in operations(target):
-        template = target.operation(resource, operation)
-        if template.method not in {"POST", "PUT", "PATCH"} or not isinstance(template.json_, dict):
+def _against(
+    target: Target, profile: Profile, resource: str, operation: str, variants: tuple[str, ...]
+) -> Iterator[Case]:
+    """Every granted persona against the records that it may not touch, in each variant."""
+    for persona in subjects(target):
+        if not _granted(target, persona, resource, operation):
             continue
-        if target.resources[resource].kind(operation) in SAFE_KINDS:
-            continue
-        for persona in subjects(target):
-            if not _granted(target, persona, resource, operation):
-                continue
-            for relation, other in _strange(target, profile, persona, resource, operation):
+        for relation, other in _strange(target, profile, persona, resource, operation):
+            for variant in variants:
                 yield _case(
                     target,
                     persona,
@@ -319,8 +301,19 @@ def body_ids(target: Target, profile: Profile) -> Iterator[Case]:
                     Expected.DENY,
                     Because.OTHER_TENANT if other else Because.UNRELATED,
                     other=other,
-                    variant="in-body",
+                    variant=variant,
                 )
+
+
+def body_ids(target: Target, profile: Profile) -> Iterator[Case]:
+    """A permitted write whose body names somebody else's record beside the one in the path."""
+    for resource, operation in operations(target):
+        template = target.operation(resource, operation)
+        if template.method not in {"POST", "PUT", "PATCH"} or not isinstance(template.json_, dict):
+            continue
+        if target.resources[resource].kind(operation) in SAFE_KINDS:
+            continue
+        yield from _against(target, profile, resource, operation, ("in-body",))
 
 
 def references(target: Target, profile: Profile) -> Iterator[Case]:
@@ -385,22 +378,7 @@ def batches(target: Target, profile: Profile) -> Iterator[Case]:
     for resource, operation in operations(target):
         if not target.batch(resource, operation):
             continue
-        for persona in subjects(target):
-            if not _granted(target, persona, resource, operation):
-                continue
-            for relation, other in _strange(target, profile, persona, resource, operation):
-                for position in BATCH_POSITIONS:
-                    yield _case(
-                        target,
-                        persona,
-                        resource,
-                        operation,
-                        relation,
-                        Expected.DENY,
-                        Because.OTHER_TENANT if other else Because.UNRELATED,
-                        other=other,
-                        variant=position,
-                    )
+        yield from _against(target, profile, resource, operation, BATCH_POSITIONS)
 
 
 def _permitted(target: Target, kinds: frozenset[str]) -> Iterator[tuple[str, str, str]]:

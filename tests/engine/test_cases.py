@@ -335,11 +335,9 @@ def test_reads_of_foreign_ids_are_timed_once_for_each_operation() -> None:
 
 def test_children_are_tried_under_wrong_parents() -> None:
     found = ids(sources.wrong_parents(target(), GATE))
-    assert found[:4] == [
+    assert found[:2] == [
         "nurse.north.note.read.same_tenant.their-child-under-my-parent",
-        "nurse.north.note.read.same_tenant.my-child-under-their-parent",
         "nurse.north.note.read.other_tenant.south.their-child-under-my-parent",
-        "nurse.north.note.read.other_tenant.south.my-child-under-their-parent",
     ]
     assert {one.split(".")[0] for one in found} == {"nurse"}
 
