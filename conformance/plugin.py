@@ -114,6 +114,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise pytest.UsageError(
             "the suites need a target: --target DIR, for example fixtures/targets/hospital"
         )
+    for objection in suite.objections_to_clauses(metafunc.function):
+        raise pytest.UsageError(f"{metafunc.definition.nodeid}: {objection}")
     found = [
         case
         for case in suite.cases_of(

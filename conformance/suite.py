@@ -1,4 +1,4 @@
-"""How a suite says which cases its test is about."""
+"""How a suite says which cases its test is about, and for which clauses it gives evidence."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from conformance import cases as sources
+from conformance.clauses import objection_to
 from conformance.model import Case
 from conformance.target import Target
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ATTRIBUTE = "__wardproof_cases__"
+_CITED = "__wardproof_clauses__"
 
 Where = Callable[[Case], bool]
 
@@ -27,6 +29,27 @@ def cases(source: sources.Source, where: Where = lambda _case: True) -> Callable
     return mark
 
 
+def clauses(*ids: str) -> Callable[[F], F]:
+    """The clauses of fixtures/tables/clauses.yaml that a test with `cases` gives evidence for."""
+
+    def mark(test: F) -> F:
+        setattr(test, _CITED, (*ids, *cited_by(test)))
+        return test
+
+    return mark
+
+
+def cited_by(test: object) -> tuple[str, ...]:
+    """The ids of the clauses that a test was marked with, in the order of its source."""
+    ids: tuple[str, ...] = getattr(test, _CITED, ())
+    return ids
+
+
+def objections_to_clauses(test: object) -> list[str]:
+    """Why a test cannot cite what it cites, one sentence for each such clause."""
+    return [said for said in map(objection_to, cited_by(test)) if said]
+
+
 def has_cases(test: object) -> bool:
     """Whether a test was marked with `cases`."""
     return hasattr(test, _ATTRIBUTE)
@@ -37,13 +60,18 @@ def cases_of(
 ) -> Iterator[Case]:
     """The cases of a test, with their ids, in the order of the target file."""
     source, where = getattr(test, _ATTRIBUTE)
-    suite = module.rsplit(".", 1)[-1].removeprefix("test_")
-    name = test.__name__.removeprefix("test_").replace("_", "-")
+    suite, name = property_of(test, module)
     found: Iterator[Case] = (case for case in source(target, profile) if where(case))
     if profile is sources.Profile.SMOKE:
         found = sources.smoke(found, by_role=source is sources.matrix)
     for case in found:
         yield sources.stamp(case, suite, name, sentence_of(test))
+
+
+def property_of(test: Callable[..., Any], module: str) -> tuple[str, str]:
+    """The suite of a test, and the name of the property it is about."""
+    suite = module.rsplit(".", 1)[-1].removeprefix("test_")
+    return suite, test.__name__.removeprefix("test_").replace("_", "-")
 
 
 def sentence_of(test: Callable[..., Any]) -> str:
