@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance import findings, inventory, oracles
-from conformance.instances import NotBuilt
+from conformance.instances import NotBuilt, Unclaimed
+from conformance.login import LoginFailed
 from conformance.model import Case, Exchange, Outcome, Read, Result, Trial, Verdict
 from conformance.oracles import Oracle
 from conformance.target import SAFE_KINDS, Target
 from conformance.visibility import sightings
+from conformance.wire import Unreachable
 from conformance.world import World
 
 SILENCES_BEFORE_STOPPING = 5
@@ -30,6 +32,10 @@ class Inconclusive(Exception):
 
 class NotTested(Exception):
     """The case was left out; the message says why."""
+
+
+class NotClaimed(NotTested):
+    """The target does not have what the case is about; the message says how to claim it."""
 
 
 class Silent(NotTested):
@@ -88,6 +94,8 @@ class Harness:
                     f"the target gave no answer {SILENCES_BEFORE_STOPPING} times in a row, "
                     "so the rest was not tried"
                 )
+            if case.unclaimed:
+                raise NotClaimed(f"not claimed: {case.unclaimed}")
             if case.kind and case.kind not in SAFE_KINDS and not self.target.system.allow_writes:
                 raise NotTested("a write, and the target file allows none (system.allow_writes)")
             found = trial(self.world, case)
@@ -105,6 +113,10 @@ class Harness:
                     exchanges=problem.exchanges,
                 )
             ]
+        except (NotClaimed, Unclaimed) as problem:
+            verdicts = [Verdict(Result.NOT_CLAIMED, "not-claimed", str(problem))]
+        except (LoginFailed, Unreachable) as problem:
+            verdicts = [Verdict(Result.INCONCLUSIVE, "inconclusive", str(problem))]
         except NotTested as problem:
             verdicts = [Verdict(Result.NOT_TESTED, "not-tested", str(problem))]
         self._conclude(case, verdicts, control, time.perf_counter() - started)
@@ -145,7 +157,7 @@ class Harness:
             Result.FAIL: NotConformant,
             Result.INCONCLUSIVE: Inconclusive,
             Result.NOT_TESTED: NotTested,
-            Result.NOT_CLAIMED: NotTested,
+            Result.NOT_CLAIMED: NotClaimed,
         }.get(decided.result)
         if raiser is not None:
             raise raiser("; ".join(dict.fromkeys(one.reason for one in failures)) or decided.reason)

@@ -17,6 +17,10 @@ class NotBuilt(Exception):
         self.exchanges = exchanges
 
 
+class Unclaimed(Exception):
+    """What the case is about turned out not to exist in the target; the message says what."""
+
+
 @dataclass
 class Instance:
     """One instance that the run made, or that the target file names."""
@@ -31,6 +35,7 @@ class Instance:
     related: dict[Relation, set[str]] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     markers: set[str] = field(default_factory=set)
+    taken: dict[tuple[str, Relation], dict[str, Any]] = field(default_factory=dict)
     made: bool = True
 
     def lineage(self) -> dict[str, Instance]:

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import yaml
 
 from conformance.model import Message, Result, Verdict, decode
-from conformance.target import ANONYMOUS, Request, Target
+from conformance.schema import Request
+from conformance.target import ANONYMOUS, Target
 from conformance.wire import Wire
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")

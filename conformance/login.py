@@ -11,13 +11,22 @@ import pyotp
 
 from conformance.extraction import extract
 from conformance.model import Answer, Exchange, decode
-from conformance.target import Login, OAuth2, Request, Target
+from conformance.schema import Request
+from conformance.target import Login, OAuth2, Target
 from conformance.template import Lookup, Unfilled, render
 from conformance.wire import Refused, Unreachable, Wire, build, oauth2_token, set_cookies
 
 
 class LoginFailed(Exception):
     """A persona could not log in; the message says at which step and what was answered."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a request carries to say who sends it."""
+
+    headers: dict[str, str] = field(default_factory=dict)
+    cookies: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -40,7 +49,7 @@ class Identity:
 
 def scope(target: Target, persona: str, identity: Identity) -> Lookup:
     """Values for login templates: the persona's facts, what was taken, the TOTP code, cookies."""
-    account = target.personas[persona]
+    account = target.account(persona)
     tenant = target.tenants.get(account.tenant or "")
     facts = {**account.facts, **identity.values}
 
@@ -75,6 +84,16 @@ def _code(persona: str, secret: str) -> str:
         raise LoginFailed(f"{persona}: the fact 'totp' is no base32 secret: {error}") from None
 
 
+_TOTP_SECONDS = 30
+
+
+def _await_unused_code(wire: Wire, persona: str) -> None:
+    """A code works once (RFC 6238 section 5.2): wait for the next one if this one was sent."""
+    if wire.codes.get(persona) == int(time.time() // _TOTP_SECONDS):
+        time.sleep(_TOTP_SECONDS - time.time() % _TOTP_SECONDS + 0.05)
+    wire.codes[persona] = int(time.time() // _TOTP_SECONDS)
+
+
 def _shown(answer: Answer) -> str:
     kind = (answer.header("content-type") or "no content type").split(";")[0]
     return f"{answer.status} ({kind}): {decode(answer.body)[:160].strip()!r}"
@@ -105,6 +124,8 @@ def _do(
     secret: bool = True,
 ) -> Answer:
     lookup = scope(wire.target, persona, identity)
+    if "totp" in step.placeholders:
+        _await_unused_code(wire, persona)
     try:
         message = build(
             wire, step, lookup, headers=headers, cookies=identity.cookies, tenant=lookup

@@ -59,6 +59,7 @@ class Case:
     `id` is stable and plain (letters, digits, `.`, `_`, `-`). `persona` is None for cases
     about the target as a whole. `other` is the tenant of the instance when it is not the
     persona's. `variant` tells cases apart that differ in where or how an id is placed.
+    `unclaimed` is what the target file would have to say for the case to be tried.
     """
 
     id: str
@@ -76,6 +77,7 @@ class Case:
     because: Because
     other: str | None = None
     variant: str | None = None
+    unclaimed: str | None = None
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,32 @@ class Trial:
     convention: tuple[int, ...] | None = None
     unproved: str | None = None
     shows_change: bool = True
+
+
+@dataclass(frozen=True)
+class Step:
+    """One request of a scenario: what it is, and what has to come of it.
+
+    `rule` is the rule that is broken otherwise; without one the step is a control, and the
+    scenario proves nothing if it goes another way. `limited` says that a refusal for the rate
+    (429) counts as well. `control` is an answer that a refused read is compared with.
+    """
+
+    says: str
+    read: Read
+    expected: Expected
+    rule: str | None = None
+    limited: bool = False
+    control: Read | None = None
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What was done about one case, in order; `note` says what a pass is worth."""
+
+    case: Case
+    steps: tuple[Step, ...]
+    note: str = ""
 
 
 class Result(StrEnum):

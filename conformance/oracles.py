@@ -16,10 +16,13 @@ from conformance.comparison import differences, facets, leaves, parsed
 from conformance.model import (
     Because,
     Exchange,
+    Expected,
     Outcome,
     Read,
     Relation,
     Result,
+    Scenario,
+    Step,
     Trial,
     Verdict,
     decode,
@@ -260,6 +263,81 @@ def _shown(trial: Trial) -> str | None:
 
 def _is_telling(leaf: object) -> TypeGuard[str]:
     return isinstance(leaf, str) and len(leaf) >= 6
+
+
+# --- scenarios -------------------------------------------------------------------------------
+
+
+def comes_out(scenario: Scenario) -> Verdict:
+    """Every step of a scenario comes out as it has to; a control that does not proves nothing.
+
+    A read that had to be refused but answered is a breach only if it gave what the control got.
+    """
+    unsure: Verdict | None = None
+    for step in scenario.steps:
+        verdict = _came_out(scenario, step)
+        if verdict is not None and verdict.result is Result.FAIL:
+            return verdict
+        unsure = unsure or verdict
+    if unsure is not None:
+        return unsure
+    claims = sum(step.rule is not None for step in scenario.steps)
+    if not claims:
+        return _unknown("nothing was tried", *(step.read for step in scenario.steps))
+    told = "; ".join(step.says for step in scenario.steps if step.rule is not None)
+    return _passed("conform-deny", f"as it has to be: {scenario.note or told}")
+
+
+def _came_out(scenario: Scenario, step: Step) -> Verdict | None:
+    """What speaks against a step, None if it came out as it had to."""
+    read = step.read
+    said = f"{step.says}: answered {read.status}"
+    if step.expected is Expected.ALLOW:
+        if read.outcome is Outcome.ALLOWED:
+            return None
+        if step.rule is None or not (read.outcome.refused or read.outcome is Outcome.CONFLICT):
+            return _unknown(f"{said}, which had to work", read)
+        return _failed("over-restriction", step.rule, f"{said}, which had to work", read)
+    if read.outcome.refused or (step.limited and read.outcome is Outcome.LIMITED):
+        return None
+    if read.outcome is not Outcome.ALLOWED:
+        if read.outcome in {Outcome.INVALID, Outcome.CONFLICT} and _worked(scenario):
+            return None
+        return _unknown(f"{said}, which says nothing ({_no_statement(read)})", read)
+    if step.rule is None:
+        return _unknown(f"{said}, which had to be refused", read)
+    if step.control is not None and not _gave(read, step.control):
+        return _unknown(
+            f"{said}, but gave nothing of what {step.control.exchange.persona} got there",
+            read,
+            step.control,
+        )
+    before = [other.read for other in scenario.steps if other is not step]
+    return _failed("bypass", step.rule, said, read, *before[-4:])
+
+
+def _worked(scenario: Scenario) -> bool:
+    """Whether the scenario has a control that was served."""
+    return any(
+        step.expected is Expected.ALLOW and step.read.outcome is Outcome.ALLOWED
+        for step in scenario.steps
+    )
+
+
+def _gave(read: Read, control: Read) -> bool:
+    """Whether an answer holds what the control was given: the whole body, or telling values."""
+    answer, theirs = read.exchange.answer, control.exchange.answer
+    if answer is None or theirs is None:
+        return False
+    if answer.body == theirs.body:
+        return True
+    asked = read.exchange.request.text.lower()
+    told = {leaf for _path, leaf in leaves(parsed(theirs)) if _is_telling(leaf)}
+    mine = [leaf for _path, leaf in leaves(parsed(answer)) if _is_telling(leaf)]
+    if not told:
+        shape = {path for path, _leaf in leaves(parsed(theirs))}
+        return parsed(theirs) is not None and shape == {path for path, _ in leaves(parsed(answer))}
+    return any(leaf in told and leaf.lower() not in asked for leaf in mine)
 
 
 # --- unchanged -------------------------------------------------------------------------------

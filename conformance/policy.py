@@ -45,14 +45,14 @@ def grants(target: Target, roles: Iterable[str], resource: str, operation: str) 
 
 def roles_of(target: Target, persona: str) -> tuple[str, ...]:
     """The roles of a persona; anonymous has the role of that name."""
-    return (ANONYMOUS,) if persona == ANONYMOUS else tuple(target.personas[persona].role)
+    return (ANONYMOUS,) if persona == ANONYMOUS else tuple(target.account(persona).role)
 
 
 def tenant_of(target: Target, persona: str) -> str | None:
     """The persona's tenant; with a single tenant, or none declared, everybody is in it."""
     if persona == ANONYMOUS:
         return None
-    return target.personas[persona].tenant or sole_tenant(target)
+    return target.account(persona).tenant or sole_tenant(target)
 
 
 def sole_tenant(target: Target) -> str:
@@ -143,9 +143,9 @@ def visible(target: Target, grant: Grant, resource: str, field: str, of: str) ->
     None when the grant's mask does not speak of that field: a mask without a dot in a name
     speaks of its own resource only.
     """
-    if grant.mask is None:
+    mask = target.masks[grant.mask] if grant.mask else None
+    if mask is None or (mask.visible is None and mask.hidden is None):
         return True if of == resource else None
-    mask = target.masks[grant.mask]
     names = {field, f"{of}.{field}", f"{of}.*"} if of == resource else {f"{of}.{field}", f"{of}.*"}
     if mask.hidden is not None:
         if names & set(mask.hidden):

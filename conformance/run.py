@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class Open:
     """A wire to the target and a session for every persona."""
 
     wire: Wire
-    sessions: Mapping[str, Session]
+    sessions: dict[str, Session]
     redactor: Redactor
 
 

@@ -12,9 +12,10 @@ from typing import Any
 import filelock
 
 from conformance import login as logins
-from conformance.login import Identity
+from conformance.login import Credentials, Identity
 from conformance.model import Answer, Exchange, Message
-from conformance.target import ANONYMOUS, Login, Request
+from conformance.schema import Request
+from conformance.target import ANONYMOUS, Login
 from conformance.template import Lookup
 from conformance.wire import Unreachable, Wire, build, set_cookies
 
@@ -22,19 +23,29 @@ _EXPIRY_LEEWAY = 30.0
 
 
 class Session:
-    """One persona, logged in; `anonymous` sends no credential at all."""
+    """One persona, logged in; `anonymous` sends no credential at all.
 
-    def __init__(self, wire: Wire, persona: str, state: Path | None = None) -> None:
+    A `fixed` session is never renewed: it shows what becomes of just these credentials.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        persona: str,
+        state: Path | None = None,
+        fixed: Identity | None = None,
+    ) -> None:
         self.wire = wire
         self.persona = persona
         self._state = state
-        self._identity: Identity | None = Identity() if persona == ANONYMOUS else None
+        self._fixed = fixed is not None
+        self._identity: Identity | None = Identity() if persona == ANONYMOUS else fixed
 
     @property
     def login(self) -> Login:
         """The way this persona logs in."""
         target = self.wire.target
-        name = target.personas[self.persona].login or next(iter(target.login))
+        name = target.account(self.persona).login or next(iter(target.login))
         return target.login[name]
 
     @property
@@ -42,7 +53,7 @@ class Session:
         """What the login gave; logs in, or refreshes what expired, when need be."""
         if self._identity is None:
             self._identity = self._shared(renew=False)
-        expires = self._identity.expires
+        expires = None if self._fixed else self._identity.expires
         if expires is not None and time.time() > expires - min(_EXPIRY_LEEWAY, self._lifetime / 4):
             self._identity = self._shared(renew=True)
         return self._identity
@@ -94,7 +105,7 @@ class Session:
         """What templates may name as {persona.x}."""
         if self.persona == ANONYMOUS:
             return {}
-        return {**self.wire.target.personas[self.persona].facts, **self.identity.values}
+        return {**self.wire.target.account(self.persona).facts, **self.identity.values}
 
     def credentials(self) -> dict[str, str]:
         """The headers that say who this is, cookies left out."""
@@ -102,24 +113,47 @@ class Session:
             return {}
         return logins.credentials(self.persona, self.wire.target, self.login, self.identity)
 
-    def message(self, template: Request, lookup: Lookup, tenant: Lookup | None = None) -> Message:
-        """The template as this persona would send it."""
+    def shown(self) -> Credentials:
+        """All that says who this is: headers and cookies."""
+        if self.persona == ANONYMOUS:
+            return Credentials()
+        return Credentials(self.credentials(), dict(self.identity.cookies))
+
+    def message(
+        self,
+        template: Request,
+        lookup: Lookup,
+        tenant: Lookup | None = None,
+        credentials: Credentials | None = None,
+    ) -> Message:
+        """The template as this persona would send it, with other `credentials` if given."""
+        carried = self.shown() if credentials is None else credentials
         return build(
             self.wire,
             template,
             lookup,
-            headers=self.credentials(),
-            cookies=self.identity.cookies,
+            headers=carried.headers,
+            cookies=carried.cookies,
             tenant=tenant,
         )
 
     def send(
-        self, template: Request, lookup: Lookup, purpose: str, tenant: Lookup | None = None
+        self,
+        template: Request,
+        lookup: Lookup,
+        purpose: str,
+        tenant: Lookup | None = None,
+        credentials: Credentials | None = None,
     ) -> Exchange:
-        """Send the template as this persona; a session that the target forgot is renewed once."""
-        exchange = self.wire.send(self.message(template, lookup, tenant), self.persona, purpose)
+        """Send the template as this persona; a session that the target forgot is renewed once.
+
+        With `credentials` of its own the request is sent just so, and nothing is renewed.
+        """
+        message = self.message(template, lookup, tenant, credentials)
+        exchange = self.wire.send(message, self.persona, purpose)
         answer = exchange.answer
-        if answer is not None and self.persona != ANONYMOUS:
+        kept = credentials is not None or self._fixed
+        if answer is not None and self.persona != ANONYMOUS and not kept:
             self._keep_cookies(answer)
             old = self.identity.obtained
             if answer.status == 401 and time.time() - old > _EXPIRY_LEEWAY:

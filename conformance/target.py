@@ -10,7 +10,7 @@ import ipaddress
 import os
 import re
 import secrets as random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,160 +18,44 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from jsonpath_rfc9535 import JSONPathError
-from jsonpath_rfc9535 import compile as compile_path
+import pyotp
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     field_validator,
     model_validator,
 )
 
 from conformance import archetypes
 from conformance import template as template_values
+from conformance.claims import Accounts, BreakGlass, Channel, Cors, Duty, Limit, Trail
 from conformance.document import Document, InvalidDocument, Loc, Problem, all_problems, meant
+from conformance.schema import (
+    REQUEST,
+    Extraction,
+    JsonPath,
+    Names,
+    Preparation,
+    Regex,
+    Request,
+    Statuses,
+    Step,
+    Strict,
+    as_list,
+    short_request,
+)
 
 ANONYMOUS = "anonymous"
-_METHODS = "GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS"
-_REQUEST = re.compile(rf"^({_METHODS}) (/\S*|\{{\S+)$")
 _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*$")
 _PERSONA = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$")
-PLACEHOLDER = re.compile(r"\{([a-z_][A-Za-z0-9_.:|+@ -]*)\}")
 
 EFFECTS = frozenset({"allow", "own", "assigned", "global", "forbid", "deny"})
 
 Kind = Literal["create", "read", "list", "search", "update", "delete", "action"]
 SAFE_KINDS: frozenset[str] = frozenset({"read", "list", "search"})
-
-
-class Strict(BaseModel):
-    """Unknown keys are errors: a misspelt key must never be silently ignored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _extraction(value: str) -> str:
-    source = value.split(" ~ ", 1)[0].strip()
-    if source.startswith("$"):
-        try:
-            compile_path(source)
-        except JSONPathError as error:
-            raise ValueError(f"{source!r} is not a JSONPath (RFC 9535): {error}") from None
-    elif not re.match(r"^(header|cookie|input):\S+$|^body$", source):
-        raise ValueError(
-            f"{value!r} says no place of an answer; write $.json.path, header:NAME, cookie:NAME, "
-            "input:NAME (an HTML form field) or body, optionally followed by ' ~ REGEX'"
-        )
-    if " ~ " in value:
-        _regex(value.split(" ~ ", 1)[1])
-    return value
-
-
-def _regex(value: str) -> str:
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise ValueError(f"{value!r} is not a regular expression: {error}") from None
-    return value
-
-
-Extraction = Annotated[
-    str,
-    AfterValidator(_extraction),
-    Field(description="$.json.path, header:NAME, cookie:NAME, input:NAME or body; then ' ~ REGEX'"),
-]
-Regex = Annotated[str, AfterValidator(_regex)]
-
-
-def _path(value: str) -> str:
-    if not value.startswith("$"):
-        raise ValueError(f"{value!r} is not a JSONPath: it starts with $")
-    return _extraction(value)
-
-
-JsonPath = Annotated[str, AfterValidator(_path)]
-
-
-def _as_list(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
-
-
-Status = Annotated[int, Field(ge=100, le=599)]
-Statuses = Annotated[
-    list[Status], BeforeValidator(_as_list, json_schema_input_type=Status | list[Status])
-]
-Names = Annotated[list[str], BeforeValidator(_as_list, json_schema_input_type=str | list[str])]
-
-
-class Request(Strict):
-    """A request template: method and path, at most one body, and what to take from the answer."""
-
-    request: str = Field(description="METHOD /path, with {placeholders}")
-    json_: Any = Field(default=None, alias="json")
-    form: dict[str, Any] | None = None
-    body: str | None = Field(default=None, description="raw body text")
-    content_type: str | None = None
-    query: dict[str, Any] = {}
-    headers: dict[str, str] = {}
-    take: dict[str, Extraction] = {}
-
-    @field_validator("request")
-    @classmethod
-    def _method_and_path(cls, value: str) -> str:
-        if not _REQUEST.match(value):
-            raise ValueError(f"{value!r} is not 'METHOD /path', like 'GET /patients/{{id}}'")
-        return value
-
-    @model_validator(mode="after")
-    def _one_body(self) -> Request:
-        given = [self.json_ is not None, self.form is not None, self.body is not None]
-        if sum(given) > 1:
-            raise ValueError("a request has one body: json, form or body")
-        return self
-
-    @property
-    def method(self) -> str:
-        return self.request.split(" ", 1)[0]
-
-    @property
-    def path(self) -> str:
-        return self.request.split(" ", 1)[1]
-
-    @cached_property
-    def placeholders(self) -> frozenset[str]:
-        """Names inside {braces} anywhere in the request, without filters."""
-        parts = (self.path, self.json_, self.form, self.body, self.query, self.headers)
-        found = {match for part in parts for match in _placeholders(part)}
-        return frozenset(found)
-
-
-def _placeholders(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        for match in PLACEHOLDER.finditer(value):
-            yield re.split(r"[|:]", match.group(1))[0]
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _placeholders(key)
-            yield from _placeholders(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _placeholders(item)
-
-
-def _short_request(value: Any) -> Any:
-    return {"request": value} if isinstance(value, str) else value
-
-
-Step = Annotated[Request, BeforeValidator(_short_request, json_schema_input_type=str | Request)]
-
-
-class Preparation(Request):
-    """A request that somebody else makes so that a relation or a state comes true."""
-
-    as_: Names = Field(default=[], alias="as")
 
 
 class When(Strict):
@@ -217,6 +101,7 @@ class Paging(Strict):
     cursor: Extraction | None = Field(default=None, description="where the next value is found")
     link: Extraction | None = Field(default=None, description="where the next URL is found")
     size: str | None = Field(default=None, description="query parameter for rows on a page")
+    most: int | None = Field(default=None, ge=1, description="rows that a page never exceeds")
 
     @model_validator(mode="after")
     def _one_way(self) -> Paging:
@@ -249,6 +134,8 @@ class Operation(Request):
     shows_change: bool = Field(default=True, description="whether 'unchanged' would show it")
     fresh: Names = Field(default=[], description="parents that each instance needs for itself")
     object: str | None = Field(default=None, description="resource whose relation decides")
+    sets: list[str] = Field(default=[], description="further fields that it may set")
+    limit: Limit | None = Field(default=None, description="how often one account may do it")
     outcomes: list[OutcomeRule] = []
     refusals: Refusals = Refusals()
     not_tested: str | None = Field(default=None, description="reason to leave this one out")
@@ -265,7 +152,7 @@ class Operation(Request):
 
 
 ShortOperation = Annotated[
-    Operation, BeforeValidator(_short_request, json_schema_input_type=str | Operation)
+    Operation, BeforeValidator(short_request, json_schema_input_type=str | Operation)
 ]
 
 
@@ -283,6 +170,15 @@ def _kind(name: str, operation: Operation) -> Kind:
     return "delete" if operation.method == "DELETE" else "action"
 
 
+class Relating(Preparation):
+    """Makes a relation come true, and says how it ends."""
+
+    ends: Annotated[
+        Preparation | None,
+        BeforeValidator(short_request, json_schema_input_type=str | Preparation | None),
+    ] = Field(default=None, description="ends the relation; may name what the first one took")
+
+
 def _relation(value: Any) -> Any:
     if isinstance(value, dict) and "request" not in value:
         return {"roles": value}
@@ -295,7 +191,7 @@ class Way(Strict):
     """How a persona comes to stand in a relation to an instance."""
 
     way: Literal["creator", "parent"] | None = None
-    step: Preparation | None = None
+    step: Relating | None = None
     roles: dict[str, Related] | None = None
 
     def for_role(self, roles: frozenset[str] | set[str] | tuple[str, ...]) -> Way | None:
@@ -310,7 +206,7 @@ class Way(Strict):
 
 Related = Annotated[
     Way,
-    BeforeValidator(_relation, json_schema_input_type=str | Preparation | dict[str, Any]),
+    BeforeValidator(_relation, json_schema_input_type=str | Relating | dict[str, Any]),
 ]
 
 
@@ -335,7 +231,7 @@ class Existing(Strict):
 
 
 def _claimed(value: Any) -> Any:
-    return {True: ["id"], False: []}[value] if isinstance(value, bool) else _as_list(value)
+    return {True: ["id"], False: []}[value] if isinstance(value, bool) else as_list(value)
 
 
 class Resource(BaseModel):
@@ -349,7 +245,7 @@ class Resource(BaseModel):
     instances: list[Existing] = []
     remove: Annotated[
         Preparation | None,
-        BeforeValidator(_short_request, json_schema_input_type=str | Preparation | None),
+        BeforeValidator(short_request, json_schema_input_type=str | Preparation | None),
     ] = Field(default=None, description="how an instance made by a run is cleaned up")
     unguessable: Annotated[
         list[str], BeforeValidator(_claimed, json_schema_input_type=bool | str | list[str])
@@ -357,6 +253,9 @@ class Resource(BaseModel):
         default=[], description="true, or the values taken on create that are claimed to be random"
     )
     never: str | int | None = Field(default=None, description="an id that never existed")
+    server_owned: list[str] = Field(
+        default=[], description="fields that no request may set, whatever the API document says"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -367,7 +266,7 @@ class Resource(BaseModel):
         for name, item in value.items():
             if name in settings:
                 continue
-            short = isinstance(item, str) and _REQUEST.match(item)
+            short = isinstance(item, str) and REQUEST.match(item)
             if not short and not (isinstance(item, dict) and "request" in item):
                 raise ValueError(
                     f"{name!r} is neither a setting of a resource nor an operation "
@@ -458,6 +357,12 @@ class Login(Strict):
     send: dict[str, str] = Field(default={}, description="headers of every later request")
     me: Step | None = None
     refresh: Step | None = None
+    rotates: bool = Field(default=False, description="a refresh token works once (RFC 9700 4.14.2)")
+    logout: Step | None = None
+    keys: Step | None = Field(default=None, description="publishes the token keys (RFC 7517)")
+    signing_key: str | None = Field(
+        default=None, description="private key or secret of the tokens, from the environment"
+    )
     lifetime: float | None = Field(default=None, description="seconds, if no answer says it")
 
     @model_validator(mode="before")
@@ -507,13 +412,20 @@ class Persona(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
+def _generating(value: Any) -> Any:
+    return dict.fromkeys(value, "password") if isinstance(value, list) else value
+
+
 class Start(Strict):
     """How the harness starts the target, if it may."""
 
     command: list[str] = Field(min_length=1, description="{port}, {python}, {home}, {target}")
     ready: str = Field(default="/", description="path that answers below 500 when ready")
     timeout: float = Field(default=60, gt=0, description="seconds")
-    generate: list[str] = Field(default=[], description="environment secrets made per run if unset")
+    generate: Annotated[
+        dict[str, Literal["password", "totp", "rsa"]],
+        BeforeValidator(_generating, json_schema_input_type=list[str] | dict[str, str]),
+    ] = Field(default={}, description="environment secrets made per run if unset, and their kind")
     environment: dict[str, str] = {}
     throwaway: bool = Field(default=False, description="its data disappears when it stops")
 
@@ -531,6 +443,9 @@ class System(Strict):
     max_connections: int = Field(default=8, ge=1)
     allow_hosts: list[str] = Field(default=[], description="hosts outside the loopback")
     allow_writes: bool = Field(default=True, description="false: only safe operations are tried")
+    allow_disruption: bool = Field(
+        default=False, description="true: limits are tried out also outside the loopback"
+    )
     verify_tls: bool | str = True
 
     @field_validator("base_url")
@@ -550,15 +465,18 @@ class Exclusion(Strict):
 
 
 class Mask(Strict):
-    """Which fields of a resource a grant shows: a whitelist, or the few that are hidden."""
+    """Which fields of a resource a grant shows (or the few that it hides), and which it sets."""
 
     visible: list[str] | None = None
     hidden: list[str] | None = None
+    writable: list[str] | None = Field(default=None, description="fields that it may set")
 
     @model_validator(mode="after")
     def _one_way(self) -> Mask:
-        if (self.visible is None) == (self.hidden is None):
+        if self.visible is not None and self.hidden is not None:
             raise ValueError("a mask says either 'visible' or 'hidden'")
+        if self.visible is None and self.hidden is None and self.writable is None:
+            raise ValueError("a mask says 'visible', 'hidden' or 'writable'")
         return self
 
 
@@ -583,6 +501,21 @@ class Target(Strict):
     refusals: Refusals = Refusals()
     outcomes: list[OutcomeRule] = []
     exclusions: list[Exclusion] = []
+    accounts: Accounts = Accounts()
+    channels: dict[str, Channel] = {}
+    break_glass: BreakGlass | None = None
+    duties: list[Duty] = []
+    audit: Trail | None = None
+    cors: Cors | None = None
+    _enlisted: dict[str, Persona] = PrivateAttr(default_factory=dict)
+
+    def account(self, persona: str) -> Persona:
+        """The account of a persona of the file, or of one that the run made for itself."""
+        return self.personas.get(persona) or self._enlisted[persona]
+
+    def enlist(self, name: str, account: Persona) -> None:
+        """Make known an account that the run made for itself; no case is derived from it."""
+        self._enlisted[name] = account
 
     def operation(self, resource: str, name: str) -> Operation:
         return self.resources[resource].operations[name]
@@ -696,8 +629,32 @@ def _generated(data: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str,
     system = data.get("system")
     start = system.get("start") if isinstance(system, dict) else None
     names = start.get("generate") if isinstance(start, dict) else None
-    wanted = [str(name) for name in names] if isinstance(names, list) else []
-    return {name: random.token_urlsafe(18) for name in wanted if not environ.get(name)}
+    wanted = _generating(names) if isinstance(names, list | dict) else {}
+    return {
+        str(name): _SECRETS.get(kind, _SECRETS["password"])()
+        for name, kind in wanted.items()
+        if not environ.get(str(name))
+    }
+
+
+def _rsa_key() -> str:
+    """A fresh RSA private key, PKCS#8 in PEM."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+
+
+_SECRETS: Mapping[Any, Callable[[], str]] = {
+    "password": lambda: random.token_urlsafe(18),
+    "totp": pyotp.random_base32,
+    "rsa": _rsa_key,
+}
 
 
 def _merge(main: Document, policy: Document) -> None:

@@ -22,7 +22,8 @@ import httpx
 
 from conformance.model import Answer, Exchange, Message
 from conformance.redaction import Redactor
-from conformance.target import ANONYMOUS, Request, Target
+from conformance.schema import Request
+from conformance.target import ANONYMOUS, Target
 from conformance.template import Lookup, render, render_path
 
 BODY_LIMIT = 8 * 1024 * 1024
@@ -108,6 +109,7 @@ class Wire:
         self.redactor = redactor
         self.watchers: list[Callable[[Exchange], None]] = []
         self.sent = 0
+        self.codes: dict[str, int] = {}
         self._ids = itertools.count(1)
         self._deadline = Deadline()
         verify = httpx.create_ssl_context(verify=target.system.verify_tls, trust_env=False)

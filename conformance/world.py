@@ -6,19 +6,23 @@ order, or listed when it cannot be.
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from conformance import login as logins
 from conformance import policy
 from conformance.canary import Mint, Planted
 from conformance.extraction import extract
 from conformance.instances import Instance, NotBuilt, Payload
+from conformance.login import Credentials
 from conformance.model import Answer, Exchange, Outcome, Read, Relation
 from conformance.outcomes import outcome_of
+from conformance.schema import Preparation, Request
 from conformance.session import Session
 from conformance.synthesis import Synthesis, planted_fields
-from conformance.target import Existing, Preparation, Request, Target
+from conformance.target import Existing, Persona, Target
 from conformance.template import Lookup, Unfilled
 from conformance.wire import Wire
 
@@ -32,7 +36,7 @@ class World:
         self,
         target: Target,
         wire: Wire,
-        sessions: Mapping[str, Session],
+        sessions: dict[str, Session],
         seed: int,
         catch_all: bytes | None = None,
     ):
@@ -50,6 +54,7 @@ class World:
         self.controls: dict[tuple[str, str, str, str], Read] = {}
         self._shared: dict[tuple[Any, ...], Instance | NotBuilt] = {}
         self._order: list[Instance] = []
+        self._enlisted = 0
         for resource, described in target.resources.items():
             for existing in described.instances:
                 self._adopt(resource, existing)
@@ -125,12 +130,20 @@ class World:
         purpose: str,
         about: tuple[str, str],
         tenant: str | None = None,
+        *,
+        session: Session | None = None,
+        credentials: Credentials | None = None,
     ) -> Read:
-        """Send as `persona` and read the outcome; `about` is (resource, operation)."""
+        """Send as `persona` and read the outcome; `about` is (resource, operation).
+
+        `session` is another one of the persona's than the usual, `credentials` are sent instead
+        of its own.
+        """
         own = policy.tenant_of(self.target, persona)
         named = self.tenancy(tenant or own)
+        sender = session or self.sessions[persona]
         try:
-            exchange = self.sessions[persona].send(template, payload.lookup, purpose, named)
+            exchange = sender.send(template, payload.lookup, purpose, named, credentials)
         except Unfilled as missing:
             raise NotBuilt(f"{about[0]}.{about[1]}: {missing}") from None
         except ValueError as problem:
@@ -515,25 +528,111 @@ class World:
         )
         if way is None or way.step is None:
             raise NotBuilt(f"{persona} did not come to be {relation} of {instance.resource}")
-        self._prepare(way.step, instance, f"make {persona} {relation} of it", subject=persona)
+        taken = self._prepare(
+            way.step, instance, f"make {persona} {relation} of it", subject=persona
+        )
         instance.related.setdefault(relation, set()).add(persona)
+        instance.taken[persona, relation] = taken
+
+    def end_relation(self, persona: str, instance: Instance, relation: Relation) -> Read:
+        """End what makes `persona` stand in `relation`. Raises NotBuilt if nothing says how."""
+        roles = policy.roles_of(self.target, persona)
+        way = policy.way(self.target, instance.resource, relation, roles)
+        if way is None or way.step is None or way.step.ends is None:
+            raise NotBuilt(f"nothing says how {persona} ceases to be {relation} of a record")
+        given = instance.taken.get((persona, relation), {})
+        read = self._ask(way.step.ends, instance, subject=persona, **given)
+        instance.related.get(relation, set()).discard(persona)
+        return read
 
     def _prepare(
         self, step: Preparation, instance: Instance, what: str, subject: str | None = None
-    ) -> None:
-        persona = self._someone(step.as_, instance.tenant)
+    ) -> dict[str, Any]:
+        """What the step took from its answer. Raises NotBuilt."""
+        read = self._ask(step, instance, subject)
+        if read.outcome is not Outcome.ALLOWED or read.exchange.answer is None:
+            raise NotBuilt(
+                f"could not {what} ({instance.resource}): {step.request} as "
+                f"{read.exchange.persona} got {read.status}{_why(read.exchange)}",
+                read.exchange,
+            )
+        return taken(step, read)
+
+    def _ask(
+        self, step: Preparation, instance: Instance, subject: str | None = None, **given: Any
+    ) -> Read:
+        persona = self.someone(step.as_, instance.tenant)
         payload = self.payload(
-            persona, instance.resource, instance.tenant, instance.lineage(), subject=subject
+            persona,
+            instance.resource,
+            instance.tenant,
+            instance.lineage(),
+            subject=subject,
+            **given,
         )
-        read = self.send(persona, step, payload, "set-up", (instance.resource, what))
+        return self.send(persona, step, payload, "set-up", (instance.resource, "relation"))
+
+    # --- accounts -----------------------------------------------------------------------------
+
+    def enlist(self, roles: Sequence[str], tenant: str) -> str:
+        """The name of a new account with `roles` in `tenant`, made for one case. Raises NotBuilt.
+
+        It is no persona of the target file: no case is derived from it, and nobody else uses it.
+        """
+        create = self.target.accounts.create
+        if create is None:
+            raise NotBuilt("the target file says no way to make an account (accounts.create)")
+        self._enlisted += 1
+        name = f"{'-'.join(roles)}.{tenant}.{self._enlisted}"
+        password = f"Wq7-{secrets.token_urlsafe(15)}"
+        username = f"wardproof{secrets.token_hex(5)}"
+        self.wire.redactor.add(password)
+        facts = {"username": username, "password": password}
+        given: dict[str, Any] = {
+            **facts,
+            **_personal(username),
+            "role": roles[0],
+            "roles": list(roles),
+        }
+        admin = self.someone(create.as_, tenant)
+        payload = self.payload(admin, "account", tenant, {}, **given)
+        read = self.send(admin, create, payload, "set-up", ("account", "create"))
         if read.outcome is not Outcome.ALLOWED:
             raise NotBuilt(
-                f"could not {what} ({instance.resource}): {step.request} as {persona} "
+                f"no account could be made: {create.request} as {admin} "
                 f"got {read.status}{_why(read.exchange)}",
                 read.exchange,
             )
+        facts |= {key: value for key, value in taken(create, read).items() if value is not None}
+        account = Persona(
+            role=list(roles),
+            tenant=tenant if tenant in self.target.tenants else None,
+            login=create.login or self._login_of(roles),
+            **facts,
+        )
+        self.target.enlist(name, account)
+        self.sessions[name] = Session(self.wire, name)
+        return name
 
-    def _someone(self, names: list[str], tenant: str) -> str:
+    def _login_of(self, roles: Sequence[str]) -> str | None:
+        """How accounts of the target file with such roles log in."""
+        fitting = [one for one in self.target.personas.values() if set(one.role) & set(roles)]
+        return next((one.login for one in fitting), None)
+
+    def log_in_again(self, persona: str) -> Session:
+        """A further session of the persona, never renewed. Raises LoginFailed, Unreachable."""
+        login = self.sessions[persona].login
+        return Session(self.wire, persona, fixed=logins.log_in(self.wire, persona, login))
+
+    def ask_about(self, step: Preparation, persona: str, **given: Any) -> Read:
+        """Send a step about the account of `persona`, by whom `as` names or else by itself."""
+        tenant = policy.tenant_of(self.target, persona) or policy.sole_tenant(self.target)
+        sender = self.someone(step.as_, tenant) if step.as_ else persona
+        facts = {**self.target.account(persona).facts, **given}
+        payload = self.payload(sender, "account", tenant, {}, subject=persona, **facts)
+        return self.send(sender, step, payload, "set-up", ("account", "life"))
+
+    def someone(self, names: list[str], tenant: str) -> str:
         for persona, account in self.target.personas.items():
             if policy.tenant_of(self.target, persona) == tenant and (
                 not names or {persona, *account.role} & set(names)
@@ -587,7 +686,7 @@ class World:
         template: Request | None = described.remove
         people: list[str] = []
         if described.remove is not None:
-            people = [self._someone(described.remove.as_, instance.tenant)]
+            people = [self.someone(described.remove.as_, instance.tenant)]
         else:
             name = next(
                 (name for name in described.operations if described.kind(name) == "delete"), None
@@ -614,6 +713,19 @@ class World:
                 return None
             status = f"{persona} got {read.status}"
         return f"removing it failed: {status}"
+
+
+def _personal(username: str) -> dict[str, str]:
+    """What a request for an account may ask for; no canaries, because accounts are no records."""
+    named = dict.fromkeys(("name", "family", "given", "text", "canary", "code"), username)
+    digits = str(int(username.removeprefix("wardproof"), 16))[:10]
+    return {**named, "email": f"{username}@example.org", "phone": f"+999{digits}"}
+
+
+def taken(step: Request, read: Read) -> dict[str, Any]:
+    """What the step takes from its answer; None where there is nothing."""
+    answer = read.exchange.answer
+    return {name: extract(place, answer) if answer else None for name, place in step.take.items()}
 
 
 def _why(exchange: Exchange) -> str:

@@ -349,7 +349,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], str | None, str]] = {
         "desk: {hidden",
         "says either 'visible' or 'hidden'",
     ),
-    "mask-neither": (("{hidden: [name]}", "{}"), None, "says either 'visible' or 'hidden'"),
+    "mask-neither": (("{hidden: [name]}", "{}"), None, "says 'visible', 'hidden' or 'writable'"),
     "status": (
         ("masks:", "refusals: {role: 1403}\nmasks:"),
         "role: 1403",
