@@ -1,10 +1,10 @@
 """Wardproof's engine: what a suite imports to say what must hold."""
 
 from conformance import cases as sources
-from conformance import listings, oracles, trials
+from conformance import oracles, series, trials
 from conformance.harness import Harness
 from conformance.model import Because, Case, Expected, Relation
-from conformance.suite import cases, clauses
+from conformance.suite import cases
 from conformance.target import ANONYMOUS
 
 __version__ = "0.1.0"
@@ -18,9 +18,8 @@ __all__ = [
     "Relation",
     "__version__",
     "cases",
-    "clauses",
-    "listings",
     "oracles",
+    "series",
     "sources",
     "trials",
 ]

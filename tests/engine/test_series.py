@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conformance import listings, timings
+from conformance import series, timings
 from conformance.model import Outcome, Read, Result
 from conformance.oracles import guessable
 from conformance.trials import Identifiers, Listing, Timing
@@ -29,22 +29,22 @@ LISTING = Listing(
 
 
 def test_a_list_with_the_planted_record_passes() -> None:
-    assert listings.holds_own(LISTING).result is Result.PASS
+    assert series.holds_own(LISTING).result is Result.PASS
 
 
 def test_a_list_on_whose_last_page_it_stands_passes() -> None:
     seen = replace(LISTING, pages=(PAGE, PAGE, PAGE), rows=3, shown=("1", "2", ID))
-    assert listings.holds_own(seen).result is Result.PASS
+    assert series.holds_own(seen).result is Result.PASS
 
 
 def test_a_list_without_the_planted_record_is_incomplete() -> None:
-    verdict = listings.holds_own(replace(LISTING, shown=("1", "2")))
+    verdict = series.holds_own(replace(LISTING, shown=("1", "2")))
     assert (verdict.result, verdict.rule) == (Result.FAIL, "incomplete")
     assert ID in verdict.reason
 
 
 def test_a_list_that_was_not_read_to_its_end_proves_nothing() -> None:
-    verdict = listings.holds_own(replace(LISTING, shown=("1",), complete=False))
+    verdict = series.holds_own(replace(LISTING, shown=("1",), complete=False))
     assert verdict.result is Result.INCONCLUSIVE
     assert "more pages" in verdict.reason
 
@@ -62,7 +62,7 @@ def test_a_list_that_was_not_read_to_its_end_proves_nothing() -> None:
     ],
 )
 def test_a_list_that_was_not_served_proves_nothing(first: Read) -> None:
-    verdict = listings.holds_own(replace(LISTING, pages=(first,), rows=0, shown=()))
+    verdict = series.holds_own(replace(LISTING, pages=(first,), rows=0, shown=()))
     assert verdict.result is Result.INCONCLUSIVE
 
 
@@ -84,7 +84,7 @@ def test_a_total_counts_what_is_shown(
     total: Any, rows: int, complete: bool, result: Result
 ) -> None:
     seen = replace(LISTING, total=total, rows=rows, complete=complete)
-    verdict = listings.counts_what_it_shows(seen)
+    verdict = series.counts_what_it_shows(seen)
     assert verdict.result is result
     assert verdict.rule == ("count" if result is Result.FAIL else None)
 
@@ -113,7 +113,7 @@ def uuids(version: int, count: int = 5) -> list[str]:
 )
 def test_counted_values_can_be_guessed(ids: list[str]) -> None:
     assert guessable(ids)
-    verdict = listings.unguessable(Identifiers(case=CASE, values=tuple(ids)))
+    verdict = series.unguessable(Identifiers(case=CASE, values=tuple(ids)))
     assert (verdict.result, verdict.rule) == (Result.FAIL, "guessable")
 
 
@@ -132,13 +132,13 @@ def test_counted_values_can_be_guessed(ids: list[str]) -> None:
 )
 def test_random_values_cannot(ids: list[str]) -> None:
     assert guessable(ids) is None
-    verdict = listings.unguessable(Identifiers(case=CASE, values=tuple(ids)))
+    verdict = series.unguessable(Identifiers(case=CASE, values=tuple(ids)))
     assert verdict.result is Result.PASS
 
 
 @pytest.mark.parametrize("ids", [(), ("1",), ("1", "2")])
 def test_too_few_values_prove_nothing(ids: tuple[str, ...]) -> None:
-    verdict = listings.unguessable(Identifiers(case=CASE, values=ids))
+    verdict = series.unguessable(Identifiers(case=CASE, values=ids))
     assert verdict.result is Result.INCONCLUSIVE
 
 
@@ -164,34 +164,34 @@ def timed(
 
 
 def test_durations_that_do_not_differ_pass_and_tell_their_power() -> None:
-    verdict = listings.takes_as_long(timed(read(404), QUICK, QUICK_TOO))
+    verdict = series.takes_as_long(timed(read(404), QUICK, QUICK_TOO))
     assert verdict.result is Result.PASS
     assert "99 % power" in verdict.reason
 
 
 def test_durations_that_differ_in_both_rounds_fail() -> None:
     again = timed(read(404), SLOW, QUICK)
-    verdict = listings.takes_as_long(timed(read(404), SLOW, QUICK, again))
+    verdict = series.takes_as_long(timed(read(404), SLOW, QUICK, again))
     assert (verdict.result, verdict.rule) == (Result.FAIL, "enumeration.timing")
     assert "second round" in verdict.reason
 
 
 def test_a_difference_that_does_not_repeat_passes() -> None:
     again = timed(read(404), QUICK, QUICK_TOO)
-    verdict = listings.takes_as_long(timed(read(404), SLOW, QUICK, again))
+    verdict = series.takes_as_long(timed(read(404), SLOW, QUICK, again))
     assert verdict.result is Result.PASS
 
 
 @pytest.mark.parametrize("example", [read(500), read(302), unanswered()])
 def test_durations_of_broken_answers_prove_nothing(example: Read) -> None:
-    verdict = listings.takes_as_long(timed(example, SLOW, QUICK))
+    verdict = series.takes_as_long(timed(example, SLOW, QUICK))
     assert verdict.result is Result.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("control", [None, read(403), read(404), read(500), unanswered()])
 def test_durations_prove_nothing_unless_somebody_is_served(control: Read | None) -> None:
     again = timed(read(404), SLOW, QUICK)
-    verdict = listings.takes_as_long(timed(read(404), SLOW, QUICK, again, control))
+    verdict = series.takes_as_long(timed(read(404), SLOW, QUICK, again, control))
     assert verdict.result is Result.INCONCLUSIVE
 
 

@@ -1,0 +1,50 @@
+"""Trials: how one case is tried. Each function here sends what a case needs and judges nothing.
+
+The attempt comes before the control, so that a permitted write cannot remove the record from
+under the denied one. A writing case has an instance of its own.
+"""
+
+from conformance.trials.errors import at_large, error
+from conformance.trials.ids import batch, body_id, foreign, reference, wrong_parent
+from conformance.trials.matrix import attempt
+from conformance.trials.pages import PAGE_LIMIT, walk
+from conformance.trials.series import (
+    PAIRS,
+    Identifiers,
+    Listing,
+    Timing,
+    counting,
+    cursor,
+    gathered,
+    identifiers,
+    listing,
+    search,
+    timing,
+)
+from conformance.trials.setting import Setting, convention
+
+__all__ = [
+    "PAGE_LIMIT",
+    "PAIRS",
+    "Identifiers",
+    "Listing",
+    "Setting",
+    "Timing",
+    "at_large",
+    "attempt",
+    "batch",
+    "body_id",
+    "convention",
+    "counting",
+    "cursor",
+    "error",
+    "foreign",
+    "gathered",
+    "identifiers",
+    "listing",
+    "reference",
+    "search",
+    "timing",
+    "walk",
+    "wrong_parent",
+]
