@@ -4,7 +4,7 @@ from conformance import cases as sources
 from conformance import oracles, series, trials
 from conformance.harness import Harness
 from conformance.model import Because, Case, Expected, Relation
-from conformance.suite import cases
+from conformance.suite import cases, clauses
 from conformance.target import ANONYMOUS
 
 __version__ = "0.1.0"
@@ -18,6 +18,7 @@ __all__ = [
     "Relation",
     "__version__",
     "cases",
+    "clauses",
     "oracles",
     "series",
     "sources",
