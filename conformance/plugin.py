@@ -22,6 +22,8 @@ import pytest
 
 from conformance import __version__, evidence, planning, run, suite
 from conformance.cases import Profile
+from conformance.clauses import load as load_clauses
+from conformance.clauses import record as clauses_record
 from conformance.document import InvalidDocument
 from conformance.harness import Harness, Inconclusive, Judged, NotConformant, NotTested
 from conformance.login import LoginFailed
@@ -49,6 +51,7 @@ class State:
     ledger: evidence.Ledger | None = None
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     planned: dict[str, Case] = field(default_factory=dict)
+    cited: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     plan_written: bool = False
     interrupted: bool = False
     left_over: list[dict[str, Any]] = field(default_factory=list)
@@ -76,6 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not given and shared is None:
         return
     try:
+        load_clauses()
         loaded = load(
             Path(shared["target"] if shared else given),
             environ=None if shared is None else {**os.environ, **shared["generated"]},
@@ -116,6 +120,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
     for objection in suite.objections_to_clauses(metafunc.function):
         raise pytest.UsageError(f"{metafunc.definition.nodeid}: {objection}")
+    of = suite.property_of(metafunc.function, metafunc.module.__name__)
+    state.cited[of] = suite.cited_by(metafunc.function)
     found = [
         case
         for case in suite.cases_of(
@@ -194,9 +200,8 @@ class _Worker:
         self.state.planned = {key: case for key, case in self.state.planned.items() if key in kept}
         if self.state.worker is not None:
             plan = Path(self.state.worker["state"]) / "plan.json"
-            records = [evidence.case_record(case) for case in self.state.planned.values()]
             partial = plan.with_name(f"plan-{self.state.worker['id']}.json")
-            partial.write_text(json.dumps(records), encoding="utf-8")
+            partial.write_text(json.dumps(_plan_of(self.state)), encoding="utf-8")
             partial.replace(plan)
 
     @pytest.hookimpl(wrapper=True)
@@ -366,13 +371,14 @@ class _Controller:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self) -> None:
         if not self.config.getoption("numprocesses", None):
-            self._plan([evidence.case_record(case) for case in self.state.planned.values()])
+            self._plan(_plan_of(self.state))
 
-    def _plan(self, records: list[dict[str, Any]]) -> None:
+    def _plan(self, plan: dict[str, dict[str, Any]]) -> None:
         if self.state.plan_written or self.state.ledger is None:
             return
         self.state.plan_written = True
-        self.state.ledger.append("plan", {"digest": evidence.digest(records), "cases": records})
+        for type_, record in plan.items():
+            self.state.ledger.append(type_, record)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         ledger = self.state.ledger
@@ -425,6 +431,17 @@ class _Controller:
         )
         ledger.close()
         self.state.ledger = None
+
+
+def _plan_of(state: State) -> dict[str, dict[str, Any]]:
+    """The records by type that say what is planned, and which clauses it gives evidence for."""
+    cases = [evidence.case_record(case) for case in state.planned.values()]
+    planned = {(case.suite, case.property) for case in state.planned.values()}
+    cited = {of: ids for of, ids in state.cited.items() if of in planned}
+    return {
+        "plan": {"digest": evidence.digest(cases), "cases": cases},
+        "clauses": clauses_record(cited),
+    }
 
 
 @contextlib.contextmanager
