@@ -16,8 +16,10 @@ from fixtures.hospital.cluster import Cluster
 from fixtures.hospital.database import database
 from fixtures.hospital.hospital import Hospital
 from fixtures.hospital.passwords import hashed
+from fixtures.hospital.tokens import Signer
 
 PASSWORD = "synthetic-password-1"
+KEYED = Signer()
 
 
 class House:
@@ -119,7 +121,7 @@ def cluster() -> Iterator[str]:
 
 @contextmanager
 def opened(url: str, *keys: str) -> Iterator[House]:
-    hospital = Hospital()
+    hospital = Hospital(signer=KEYED)
     defects.seed(hospital, [defects.find(key) for key in keys])
     with database(url, PASSWORD, hospital.statements) as engine:
         hospital.engine = engine

@@ -172,6 +172,7 @@ def test_hospitals_share_a_cluster_and_drop_what_they_made(tmp_path: Path) -> No
         (["--no-such"], {}, 3, "unrecognized arguments"),
         (["--port", "99999"], {}, 3, r"cannot listen on 127\.0\.0\.1:99999"),
         ([], {"HOSPITAL_PASSWORD": "short"}, 3, "set HOSPITAL_PASSWORD.*at least 12"),
+        ([], {"HOSPITAL_TOKEN_KEY": "hidden"}, 3, "HOSPITAL_TOKEN_KEY holds no private key"),
         ([], {"PGBIN": "/nowhere"}, 3, "PGBIN is /nowhere"),
         (["--database-url", "mysql://x"], {}, 3, "must look like postgresql://"),
         (["--database-url", "postgresql://u:hidden@127.0.0.1:1/x"], {}, 4, "cannot be used as u"),
