@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from reports.clauses import tallies
 from reports.defects import (
     RELATION_WORDS,
     SEVERITY_WORDS,
@@ -62,6 +63,7 @@ def report_html(run: Run, decision: Decision, matrix: Matrix, *, allure: str | N
                 "not_tested": gaps(run, "not_tested"),
                 "not_claimed": gaps(run, "not_claimed"),
             },
+            frameworks=tallies(run),
             duration=_duration(run),
             matrix=matrix,
             style=_style(),
@@ -99,7 +101,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        one_line=one_line, shown=shown, counted=counted, described=described, in_order=in_order
+        one_line=one_line,
+        shown=shown,
+        counted=counted,
+        told=_told,
+        described=described,
+        in_order=in_order,
     )
     environment.globals.update(
         severity_words=SEVERITY_WORDS,
@@ -118,6 +125,11 @@ def _style() -> str:
 
 def _counts(counts: Counts) -> dict[str, int]:
     return {name: getattr(counts, name) for name in _COUNT_WORDS}
+
+
+def _told(counts: Counts) -> str:
+    """The counts that are not zero, in words."""
+    return ", ".join(f"{n:,} {_COUNT_WORDS[name]}" for name, n in _counts(counts).items() if n)
 
 
 def _anchors(defects: tuple[Defect, ...]) -> dict[str, str]:

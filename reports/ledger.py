@@ -187,6 +187,40 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Framework:
+    """A law, a standard or a list of risks."""
+
+    id: str
+    name: str
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """What a framework asks for, in our words, and which planned properties give evidence for it.
+
+    `properties` are pairs of suite and property. `evidence` says how far a run can show it:
+    direct, partial or attestation-only. `verified` says how its reference was checked.
+    """
+
+    id: str
+    framework: str
+    ref: str
+    title: str
+    evidence: str
+    tier: str
+    meaning: str = ""
+    verified: str = ""
+    properties: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Clauses:
+    frameworks: tuple[Framework, ...]
+    clauses: tuple[Clause, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     finished: str
     interrupted: bool = False
@@ -200,6 +234,7 @@ class Run:
     last line was incomplete, `broken_at` is the `seq` of the first record that does not
     follow from the one before it, `head` the SHA-256 of the last whole line.
     `unplanned` are verdicts without a planned case, `repeated` cases with more than one verdict.
+    `frameworks` and `clauses` are empty if the ledger does not tell of any.
     """
 
     header: Header
@@ -215,6 +250,8 @@ class Run:
     plan_digests: tuple[str, ...] = ()
     unplanned: tuple[str, ...] = ()
     repeated: tuple[str, ...] = ()
+    frameworks: tuple[Framework, ...] = ()
+    clauses: tuple[Clause, ...] = ()
 
     def verdict(self, case: Case) -> Verdict:
         """The verdict on `case`; one that says "not tested" if the run ended before it."""
@@ -244,6 +281,7 @@ class Run:
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {
     "run": TypeAdapter(Header),
     "plan": TypeAdapter(Plan),
+    "clauses": TypeAdapter(Clauses),
     "verdict": TypeAdapter(Verdict),
     "exchange": TypeAdapter(Exchange),
     "left_over": TypeAdapter(LeftOver),
@@ -259,17 +297,7 @@ def read(folder: Path) -> Run:
     is no ledger, a line is garbage, or the first record is not a `run` record of schema 1.
     """
     path = folder / LEDGER_NAME
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise LedgerError(
-            f"{path}: cannot be read ({error.strerror}); give the folder that a run wrote "
-            "with --out"
-        ) from None
-    last_is_whole = lines[-1] == b""
-    if last_is_whole:
-        lines.pop()
-
+    lines, last_is_whole = _lines(path)
     header: Header | None = None
     cases: dict[str, Case] = {}
     digests: list[str] = []
@@ -277,6 +305,7 @@ def read(folder: Path) -> Run:
     times_judged: Counter[str] = Counter()
     exchanges: dict[str, Exchange] = {}
     left_overs: list[LeftOver] = []
+    clauses = Clauses((), ())
     end: End | None = None
     broken_at: int | None = None
     cut = False
@@ -308,6 +337,8 @@ def read(folder: Path) -> Run:
             case Plan():
                 cases |= {case.id: case for case in entry.cases}
                 digests += [entry.digest] if entry.digest else []
+            case Clauses():
+                clauses = entry
             case Verdict():
                 times_judged[entry.case] += 1
                 verdicts[entry.case] = _graver(verdicts.get(entry.case), entry)
@@ -335,7 +366,23 @@ def read(folder: Path) -> Run:
         plan_digests=tuple(dict.fromkeys(digests)),
         unplanned=tuple(case for case in verdicts if case not in cases),
         repeated=tuple(case for case, times in times_judged.items() if times > 1),
+        frameworks=clauses.frameworks,
+        clauses=clauses.clauses,
     )
+
+
+def _lines(path: Path) -> tuple[list[bytes], bool]:
+    """The lines of the ledger, and whether the last one has its line end."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise LedgerError(
+            f"{path}: cannot be read ({error.strerror}); give the folder that a run wrote "
+            "with --out"
+        ) from None
+    if lines[-1] == b"":
+        return lines[:-1], True
+    return lines, False
 
 
 def _record(path: Path, number: int, line: bytes, *, may_be_cut: bool) -> dict[str, Any] | None:

@@ -3,13 +3,16 @@
 Keys (schema 1): `verdict`, `exit_code` and `reasons`; `target`, `profile`, `seed`, `started`,
 `finished` (null if the run did not end) and `interrupted`; `planned` and `executed` cases;
 `counts` over all and per suite in `suites`; `findings` and `defects`, gravest first; `open`, the
-cases not passed or failed by reason; `left_overs`; `ledger`, what the evidence itself is worth.
+cases not passed or failed by reason; `clauses`, how far the run gives evidence for each clause of
+laws and standards (empty if the ledger does not tell of any); `left_overs`; `ledger`, what the
+evidence itself is worth.
 """
 
 import json
 from dataclasses import asdict
 from typing import Any
 
+from reports.clauses import Coverage, coverage
 from reports.defects import Defect, gaps, ranked, roll_up
 from reports.ledger import Finding, Run
 from reports.verdict import Decision
@@ -48,6 +51,7 @@ def summary(run: Run, decision: Decision) -> dict[str, Any]:
             for outcome in ("inconclusive", "not_tested", "not_claimed")
             for gap in gaps(run, outcome)
         ],
+        "clauses": [_clause(one) for one in coverage(run)],
         "left_overs": [asdict(left_over) for left_over in run.left_overs],
         "ledger": {
             "records": run.records,
@@ -85,6 +89,25 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "relation": finding.relation,
         "cwe": list(finding.cwe),
         "owasp": finding.owasp,
+    }
+
+
+def _clause(one: Coverage) -> dict[str, Any]:
+    clause = one.clause
+    return {
+        "id": clause.id,
+        "framework": clause.framework,
+        "title": clause.title,
+        "tier": clause.tier,
+        "evidence": clause.evidence,
+        "verified": clause.verified,
+        "state": one.state,
+        "against": one.against,
+        "reason": one.reason,
+        "properties": [
+            {"suite": citing.suite, "property": citing.property, **asdict(citing.counts)}
+            for citing in one.citing
+        ],
     }
 
 

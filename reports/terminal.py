@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from reports.clauses import Tally, tallies
 from reports.defects import (
     RELATION_WORDS,
     SEVERITY_WORDS,
@@ -50,6 +51,7 @@ def outcome(run: Run, decision: Decision, report: Path | None, *, limit: int = 5
     parts: list[RenderableType] = [_heading(run), Text(), suites_table(decision)]
     if defects:
         parts += [Text(), defects_table(defects), *_findings(run, defects, limit)]
+    parts += _clauses(tallies(run), report)
     parts += _gaps(run)
     parts += _left_overs(run.left_overs)
     parts += [Text(), *verdict_lines(decision, report)]
@@ -87,6 +89,23 @@ def defects_table(defects: tuple[Defect, ...]) -> Table:
         table.add_row(severity, what, _reach(defect), f"{defect.cases:,}")
     if len(defects) > _SHOWN_DEFECTS:
         table.add_row("", f"… and {len(defects) - _SHOWN_DEFECTS} more, see the report", "", "")
+    return table
+
+
+def clauses_table(found: tuple[Tally, ...]) -> Table:
+    """One row per framework with its clauses by how far this run gives evidence for them."""
+    table = _table("Clauses, by the evidence of this run")
+    table.add_column("framework", overflow="fold")
+    for name in ("covered", "partly", "untouched", "against"):
+        table.add_column(name, justify="right", min_width=7)
+    for tally in found:
+        table.add_row(
+            Text(one_line(tally.framework.name, 40)),
+            _cell(tally.covered),
+            _cell(tally.partly),
+            _cell(tally.untouched),
+            _cell(tally.against, "bold red"),
+        )
     return table
 
 
@@ -131,6 +150,18 @@ def _findings(run: Run, defects: tuple[Defect, ...], limit: int) -> Iterator[Ren
     more = len(run.findings) - min(limit, len(defects))
     if more > 0:
         yield Text(f"\n… and {counted(more, 'more finding')}, see the report")
+
+
+def _clauses(found: tuple[Tally, ...], report: Path | None) -> Iterator[RenderableType]:
+    if not found:
+        return
+    yield Text()
+    yield clauses_table(found)
+    if any(tally.against for tally in found):
+        yield Text("against: cases of so many of these clauses failed", style="dim")
+    if report is not None:
+        where = f"Each clause, its state and why: {report}#clauses"
+        yield Text(where, no_wrap=True, overflow="ignore")
 
 
 def _gaps(run: Run) -> Iterator[Text]:
@@ -187,10 +218,11 @@ def _cells(counts: Counts) -> list[Text]:
         counts.not_claimed,
         counts.not_tested,
     )
-    return [
-        Text(f"{value:,}", style=style) if value else Text("-", style="dim")
-        for value, style in zip(values, styles, strict=True)
-    ]
+    return [_cell(value, style) for value, style in zip(values, styles, strict=True)]
+
+
+def _cell(value: int, style: str = "") -> Text:
+    return Text(f"{value:,}", style=style) if value else Text("-", style="dim")
 
 
 def _table(title: str) -> Table:

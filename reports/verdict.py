@@ -1,9 +1,9 @@
 """The overall verdict of a run, made from its evidence alone."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from reports.ledger import Outcome, Run
 
@@ -24,6 +24,25 @@ class Counts:
     @property
     def total(self) -> int:
         return sum(asdict(self).values())
+
+    @classmethod
+    def of(cls, outcomes: Mapping[Outcome, int]) -> Self:
+        """The number of cases by outcome, as counts."""
+        return cls(
+            passed=outcomes.get("pass", 0),
+            failed=outcomes.get("fail", 0),
+            inconclusive=outcomes.get("inconclusive", 0),
+            not_claimed=outcomes.get("not_claimed", 0),
+            not_tested=outcomes.get("not_tested", 0),
+        )
+
+    @classmethod
+    def sum_of(cls, counts: Iterable[Self]) -> Self:
+        """All `counts` added up."""
+        added: Counter[str] = Counter()
+        for one in counts:
+            added.update(asdict(one))
+        return cls(**added)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +74,7 @@ def decide(run: Run) -> Decision:
     "conformant". Cases that the target does not claim are counted and are neither.
     """
     suites = _count(run)
-    counts = _sum(suites.values())
+    counts = Counts.sum_of(suites.values())
     failures = counts.failed or sum(1 for _ in run.findings)
     doubts = _doubts(run, counts)
     verdict: Overall
@@ -128,27 +147,7 @@ def _count(run: Run) -> dict[str, Counts]:
     tallies: dict[str, Counter[Outcome]] = {suite: Counter() for suite in run.header.suites}
     for case, verdict in run.judged():
         tallies.setdefault(case.suite, Counter())[verdict.outcome] += 1
-    return {
-        suite: Counts(
-            passed=tally["pass"],
-            failed=tally["fail"],
-            inconclusive=tally["inconclusive"],
-            not_claimed=tally["not_claimed"],
-            not_tested=tally["not_tested"],
-        )
-        for suite, tally in sorted(tallies.items())
-    }
-
-
-def _sum(counts: Iterable[Counts]) -> Counts:
-    rows = list(counts)
-    return Counts(
-        passed=sum(row.passed for row in rows),
-        failed=sum(row.failed for row in rows),
-        inconclusive=sum(row.inconclusive for row in rows),
-        not_claimed=sum(row.not_claimed for row in rows),
-        not_tested=sum(row.not_tested for row in rows),
-    )
+    return {suite: Counts.of(tally) for suite, tally in sorted(tallies.items())}
 
 
 def _cases(number: int) -> str:
