@@ -93,7 +93,7 @@ def _misnamed(read: _File) -> Iterable[Problem]:
             hint = meant(clause.framework, read.frameworks)
             message = f"no framework {clause.framework!r} is described above{hint}"
             yield Problem(("clauses", index, "framework"), message)
-        if clause.id != f"{clause.framework}:{clause.ref}":
+        elif clause.id != f"{clause.framework}:{clause.ref}":
             message = f"must be framework:ref, which is {clause.framework}:{clause.ref}"
             yield Problem(("clauses", index, "id"), message)
         if clause.id in seen:

@@ -115,10 +115,12 @@ def _covered(clause: Clause, citing: tuple[Citing, ...]) -> Coverage:
 
 def _shown(counts: Counts) -> str:
     cases = counted(counts.total, "case")
+    if counts.total == 1:
+        return f"Its one case {'failed' if counts.failed else 'passed'}"
     if counts.failed:
         return f"{counts.failed:,} of {cases} failed"
     if counts.passed == counts.total:
-        return f"All {cases} passed" if counts.total > 1 else "Its one case passed"
+        return f"All {cases} passed"
     return f"{counts.passed:,} of {cases} passed"
 
 

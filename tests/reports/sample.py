@@ -206,6 +206,31 @@ def exchange(identifier: str, **changes: Any) -> Record:
     }
 
 
+def clause(identifier: str, *properties: tuple[str, str], **changes: Any) -> Record:
+    framework, ref = identifier.split(":", 1)
+    return {
+        "id": identifier,
+        "framework": framework,
+        "ref": ref,
+        "title": "Access Enforcement",
+        "meaning": "Approved authorizations are enforced on each access.",
+        "evidence": "direct",
+        "tier": "core",
+        "verified": "primary",
+        "properties": [list(of) for of in properties],
+        **changes,
+    }
+
+
+def clauses(*found: Record) -> Record:
+    names = dict.fromkeys(record["framework"] for record in found)
+    return {
+        "type": "clauses",
+        "frameworks": [{"id": name, "name": f"The {name}", "version": "5"} for name in names],
+        "clauses": list(found),
+    }
+
+
 def end(**changes: Any) -> Record:
     return {"type": "end", "finished": "2026-11-21T06:09:41Z", "interrupted": False, **changes}
 
@@ -238,6 +263,13 @@ def hospital(*, at_least: int = 0, seed: int = 7) -> list[Record]:
         *(
             {"type": "plan", "digest": "c0ffee" * 10 + "c0ff", "cases": all_cases[at : at + 500]}
             for at in range(0, len(all_cases), 500)
+        ),
+        clauses(
+            clause("law:1", ("object_scope", "denied-means-refused")),
+            clause("law:2", ("concurrency", "one-bed-one-active-admission")),
+            clause("law:3", ("clock", "leap-second-is-survived")),
+            clause("law:4", evidence="attestation-only"),
+            clause("norm:AC-3", ("access_matrix", "granted-means-served"), evidence="partial"),
         ),
         *all_results,
         {
