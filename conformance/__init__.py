@@ -1,7 +1,6 @@
 """Wardproof's engine: what a suite imports to say what must hold."""
 
-from conformance import cases as sources
-from conformance import oracles, series, trials
+from conformance import oracles, series, sources, trials
 from conformance.harness import Harness
 from conformance.model import Because, Case, Expected, Relation
 from conformance.suite import cases, clauses

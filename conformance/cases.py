@@ -24,7 +24,7 @@ class Profile(StrEnum):
     FULL = "full"
 
 
-_WHOLE = Case(
+WHOLE = Case(
     id="",
     suite="",
     property="",
@@ -98,6 +98,36 @@ def _case(
         because=because,
         other=other,
         variant=variant,
+    )
+
+
+def of_persona(
+    target: Target,
+    persona: str,
+    variant: str,
+    *,
+    because: Because = Because.UNAUTHENTICATED,
+    kind: str | None = None,
+) -> Case:
+    """A case about who somebody is rather than about one operation; `kind` if it writes."""
+    return replace(
+        WHOLE,
+        persona=persona,
+        roles=policy.roles_of(target, persona),
+        tenant=policy.tenant_of(target, persona),
+        kind=kind,
+        expected=Expected.DENY,
+        because=because,
+        variant=variant,
+    )
+
+
+def unclaimed(key: str, line: str) -> Case:
+    """The case that stands for all those that the target file does not claim, and what would."""
+    return replace(
+        WHOLE,
+        variant=f"not-claimed.{key}",
+        unclaimed=f"the target file has no {key}; to claim it, write for example {line}",
     )
 
 
@@ -568,7 +598,7 @@ def claims(target: Target, _profile: Profile) -> Iterator[Case]:
     for resource, described in target.resources.items():
         for value in described.unguessable:
             yield replace(
-                _WHOLE,
+                WHOLE,
                 resource=resource,
                 expected=Expected.DENY,
                 because=Because.MISSING,
@@ -578,4 +608,4 @@ def claims(target: Target, _profile: Profile) -> Iterator[Case]:
 
 def whole(_target: Target, _profile: Profile) -> Iterator[Case]:
     """One case about the target as a whole."""
-    yield _WHOLE
+    yield WHOLE

@@ -13,6 +13,7 @@ from conformance.login import LoginFailed
 from conformance.model import Case, Exchange, Outcome, Read, Result, Trial, Verdict
 from conformance.oracles import Oracle
 from conformance.target import SAFE_KINDS, Target
+from conformance.verdicts import worst
 from conformance.visibility import sightings
 from conformance.wire import Unreachable
 from conformance.world import World
@@ -142,7 +143,7 @@ class Harness:
             [verdict for verdict in verdicts if verdict.result is Result.FAIL]
             + list(self._given_away())
         )
-        decided = oracles.worst([*verdicts, *failures])
+        decided = worst([*verdicts, *failures])
         shown = {
             exchange.id: exchange
             for verdict in (decided, *failures)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,16 +48,22 @@ class Identity:
             return None
 
 
-def scope(target: Target, persona: str, identity: Identity) -> Lookup:
-    """Values for login templates: the persona's facts, what was taken, the TOTP code, cookies."""
+def scope(
+    target: Target, persona: str, identity: Identity, given: Mapping[str, Any] | None = None
+) -> Lookup:
+    """Values for login templates: the persona's facts, what was taken, the TOTP code, cookies.
+
+    `given` stands in for facts; `code` there for the TOTP code.
+    """
+    given = given or {}
     account = target.account(persona)
     tenant = target.tenants.get(account.tenant or "")
-    facts = {**account.facts, **identity.values}
+    facts = {**account.facts, **identity.values, **given}
 
     def lookup(name: str, _argument: str | None, _field: str) -> Any:
         head, _, tail = name.partition(".")
         if name == "totp":
-            return _code(persona, str(facts["totp"]))
+            return given["code"] if "code" in given else code(persona, str(facts["totp"]))
         if head == "cookie" and tail:
             return identity.cookies[tail]
         if head == "persona" and tail:
@@ -77,7 +84,8 @@ class _Totp(pyotp.TOTP):
         return base64.b32decode(padded, casefold=True)
 
 
-def _code(persona: str, secret: str) -> str:
+def code(persona: str, secret: str) -> str:
+    """The current TOTP code (RFC 6238). Raises LoginFailed if `secret` is none."""
     try:
         return _Totp(secret.replace(" ", "")).now()
     except (ValueError, TypeError) as error:
@@ -122,9 +130,10 @@ def _do(
     headers: dict[str, str],
     *,
     secret: bool = True,
+    given: Mapping[str, Any] | None = None,
 ) -> Answer:
-    lookup = scope(wire.target, persona, identity)
-    if "totp" in step.placeholders:
+    lookup = scope(wire.target, persona, identity, given)
+    if "totp" in step.placeholders and "code" not in (given or {}):
         _await_unused_code(wire, persona)
     try:
         message = build(
@@ -148,34 +157,63 @@ def _do(
     return answer
 
 
-def log_in(wire: Wire, persona: str, login: Login) -> Identity:
-    """A fresh identity for the persona. Raises LoginFailed, or Unreachable on 5xx and silence."""
-    identity = Identity()
+def log_in(
+    wire: Wire,
+    persona: str,
+    login: Login,
+    *,
+    given: Mapping[str, Any] | None = None,
+    cookies: Mapping[str, str] | None = None,
+) -> Identity:
+    """A fresh identity for the persona. Raises LoginFailed, or Unreachable on 5xx and silence.
+
+    `given` stands in for facts of the account, `cookies` are there before the login.
+    """
+    identity = Identity(cookies=dict(cookies or {}))
     if login.oauth2:
         identity.values |= _oauth2(wire, persona, login.oauth2)
-    for step in login.before:
-        _do(wire, persona, step, identity, {})
     main = login.step()
-    if main is not None:
-        if login.bearer:
-            main = main.model_copy(update={"take": {"access_token": login.bearer, **main.take}})
-        answer = _do(wire, persona, main, identity, {})
-        for name in ("refresh_token", "expires_in"):
-            value = extract(f"$.{name}", answer)
-            if value is not None:
-                identity.values.setdefault(name, value)
+    if main is not None and login.bearer:
+        main = main.model_copy(update={"take": {"access_token": login.bearer, **main.take}})
+    first_step(wire, persona, login, identity, main, given)
     if login.lifetime is not None:
         identity.values.setdefault("expires_in", login.lifetime)
     identity.obtained = time.time()
     for step in login.then:
-        answer = _do(
-            wire, persona, step, identity, _safe_credentials(persona, wire, login, identity)
-        )
+        headers = _safe_credentials(persona, wire, login, identity)
+        answer = _do(wire, persona, step, identity, headers, given=given)
+        _keep_usual(answer, identity)
     _work_out(wire, persona, login, identity)
     if login.me is not None:
         headers = credentials(persona, wire.target, login, identity)
         _do(wire, persona, login.me, identity, headers, secret=False)
     return identity
+
+
+def first_step(
+    wire: Wire,
+    persona: str,
+    login: Login,
+    identity: Identity,
+    main: Request | None,
+    given: Mapping[str, Any] | None = None,
+) -> Answer | None:
+    """The answer to the main request, after those that come before it. Raises like `log_in`."""
+    for step in login.before:
+        _do(wire, persona, step, identity, {}, given=given)
+    if main is None:
+        return None
+    answer = _do(wire, persona, main, identity, {}, given=given)
+    _keep_usual(answer, identity)
+    return answer
+
+
+def _keep_usual(answer: Answer, identity: Identity) -> None:
+    """What RFC 6749 section 5.1 calls by these names, without being asked for."""
+    for name in ("refresh_token", "expires_in"):
+        value = extract(f"$.{name}", answer)
+        if value is not None:
+            identity.values.setdefault(name, value)
 
 
 def _work_out(wire: Wire, persona: str, login: Login, identity: Identity) -> None:

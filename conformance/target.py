@@ -363,6 +363,7 @@ class Login(Strict):
     signing_key: str | None = Field(
         default=None, description="private key or secret of the tokens, from the environment"
     )
+    leeway: float = Field(default=0, ge=0, le=300, description="seconds granted to exp and nbf")
     lifetime: float | None = Field(default=None, description="seconds, if no answer says it")
 
     @model_validator(mode="before")

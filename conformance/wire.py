@@ -90,12 +90,15 @@ class _BoundedBackend(httpcore.SyncBackend):
 class _BoundedTransport(httpx.HTTPTransport):
     """httpx's transport over a connection pool of ours."""
 
-    def __init__(self, verify: ssl.SSLContext, connections: int, deadline: Deadline) -> None:
+    def __init__(
+        self, verify: ssl.SSLContext, connections: int, deadline: Deadline, source: str | None
+    ) -> None:
         super().__init__(verify=verify, trust_env=False)
         self._pool = httpcore.ConnectionPool(
             ssl_context=verify,
             max_connections=connections,
             max_keepalive_connections=connections,
+            local_address=source,
             network_backend=_BoundedBackend(deadline),
         )
 
@@ -103,7 +106,9 @@ class _BoundedTransport(httpx.HTTPTransport):
 class Wire:
     """Sends messages to one origin and keeps what was said."""
 
-    def __init__(self, target: Target, base_url: str, redactor: Redactor) -> None:
+    def __init__(
+        self, target: Target, base_url: str, redactor: Redactor, source: str | None = None
+    ) -> None:
         self.target = target
         self.base_url = base_url
         self.redactor = redactor
@@ -115,13 +120,25 @@ class Wire:
         verify = httpx.create_ssl_context(verify=target.system.verify_tls, trust_env=False)
         self._client = httpx.Client(
             timeout=httpx.Timeout(target.system.timeout),
-            transport=_BoundedTransport(verify, target.system.max_connections, self._deadline),
+            transport=_BoundedTransport(
+                verify, target.system.max_connections, self._deadline, source
+            ),
             follow_redirects=False,
             trust_env=False,
         )
 
     def close(self) -> None:
         self._client.close()
+
+    def apart(self, source: str | None = None) -> Wire:
+        """A further wire with connections of its own, from the address `source` if given.
+
+        What it sends is watched and numbered like everything else.
+        """
+        other = Wire(self.target, self.base_url, self.redactor, source)
+        other.watchers, other.codes = self.watchers, self.codes
+        other._ids = self._ids
+        return other
 
     def url(self, path: str) -> str:
         """The absolute URL of a path; raises ValueError for another origin than the target's."""

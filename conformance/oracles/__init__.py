@@ -27,21 +27,9 @@ from conformance.model import (
     Verdict,
     decode,
 )
+from conformance.verdicts import failed, no_statement, passed, unknown
 
 Oracle = Callable[[Trial], Verdict]
-
-_SEVERITY = {
-    Result.FAIL: 0,
-    Result.INCONCLUSIVE: 1,
-    Result.NOT_TESTED: 2,
-    Result.NOT_CLAIMED: 3,
-    Result.PASS: 4,
-}
-
-
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The verdict that decides: a failure before an inconclusive one before a pass."""
-    return min(verdicts, key=lambda verdict: _SEVERITY[verdict.result])
 
 
 def _family(trial: Trial) -> str:
@@ -57,41 +45,6 @@ def _rule(trial: Trial) -> str:
     return f"{_family(trial)}.{trial.case.kind or 'action'}"
 
 
-def _passed(kind: str, reason: str) -> Verdict:
-    return Verdict(Result.PASS, kind, reason)
-
-
-def _unknown(reason: str, *reads: Read) -> Verdict:
-    return Verdict(
-        Result.INCONCLUSIVE, "inconclusive", reason, exchanges=tuple(r.exchange for r in reads)
-    )
-
-
-def _failed(kind: str, rule: str, reason: str, *reads: Read) -> Verdict:
-    return Verdict(Result.FAIL, kind, reason, rule, tuple(read.exchange for read in reads))
-
-
-def _no_statement(read: Read) -> str | None:
-    """Why an answer says nothing about access, None if it does."""
-    answer = read.exchange.answer
-    if answer is None:
-        return f"there was no answer ({read.exchange.error})"
-    if 300 <= answer.status < 400:
-        where = answer.header("location") or "nowhere"
-        return f"the answer was a redirect ({answer.status} to {where}), which was not followed"
-    if answer.status < 300 and read.outcome is Outcome.BROKEN:
-        return (
-            f"{answer.status} came with a page that every path gets, without the JSON that the "
-            "operation promises, or as an error by the target's own rules"
-        )
-    return {
-        Outcome.BROKEN: f"the target failed with {answer.status}",
-        Outcome.LIMITED: f"the target limited the rate ({answer.status})",
-        Outcome.CONFLICT: f"the state did not allow it ({answer.status})",
-        Outcome.INVALID: f"the request was rejected as invalid ({answer.status})",
-    }.get(read.outcome)
-
-
 # --- effect ----------------------------------------------------------------------------------
 
 
@@ -104,19 +57,19 @@ def succeeded(trial: Trial) -> Verdict:
     """A granted operation works; a refusal is an over-restriction if the instance is there."""
     read = trial.attempt
     if read.outcome is Outcome.ALLOWED:
-        return _passed("conform-allow", "granted, and it worked")
+        return passed("conform-allow", "granted, and it worked")
     if not read.outcome.refused:
-        return _unknown(f"granted, but {_no_statement(read)}", read)
+        return unknown(f"granted, but {no_statement(read)}", read)
     control = trial.control
     there = read.outcome is Outcome.DENIED or _seen_before(trial)
     if control is not None and control.outcome is not Outcome.ALLOWED and not there:
-        return _unknown(
+        return unknown(
             f"refused with {read.status}, but {control.exchange.persona}, who may do the same, "
             f"was not served either ({control.status})",
             read,
             control,
         )
-    return _failed(
+    return failed(
         "over-restriction",
         f"over-restriction.{trial.case.kind}",
         f"the policy grants it, the target answered {read.status}",
@@ -128,19 +81,19 @@ def succeeded(trial: Trial) -> Verdict:
 def changed(trial: Trial) -> Verdict:
     """An allowed write is seen by somebody who reads it back."""
     if trial.case.kind in {"read", "list", "search"}:
-        return _passed("conform-allow", "a read changes nothing")
+        return passed("conform-allow", "a read changes nothing")
     if trial.attempt.outcome is not Outcome.ALLOWED:
-        return _passed("conform-allow", "nothing was written")
+        return passed("conform-allow", "nothing was written")
     if trial.unproved or not trial.shows_change:
-        return _passed("conform-allow", "worked; no operation shows the new state")
+        return passed("conform-allow", "worked; no operation shows the new state")
     broken = _broken(trial.after)
     if broken:
         return broken
     if _landed(trial):
-        return _passed("conform-allow", "granted, done, and seen in the read-back")
+        return passed("conform-allow", "granted, done, and seen in the read-back")
     if trial.after and all(read.outcome.refused for read in trial.after):
-        return _unknown("the read-back after the write was refused", *trial.after)
-    return _failed(
+        return unknown("the read-back after the write was refused", *trial.after)
+    return failed(
         "no-effect",
         "no-effect",
         "the write was answered as done, but the read-back shows nothing of it",
@@ -159,22 +112,22 @@ def refused(trial: Trial) -> Verdict:
     read, control = trial.attempt, trial.control
     if read.outcome is Outcome.ALLOWED:
         return _granted_against_policy(trial)
-    reason = _no_statement(read)
+    reason = no_statement(read)
     opened = control is not None and control.outcome is Outcome.ALLOWED
     if reason and not (read.outcome is Outcome.INVALID and opened):
-        return _unknown(f"denied by the policy, but {reason}", read)
+        return unknown(f"denied by the policy, but {reason}", read)
     if control is None:
         if _seen_before(trial):
-            return _passed("conform-deny", "refused; nobody may do it, and the record is there")
-        return _unknown("refused, but without a control: nobody showed that this door opens", read)
+            return passed("conform-deny", "refused; nobody may do it, and the record is there")
+        return unknown("refused, but without a control: nobody showed that this door opens", read)
     if not opened:
-        return _unknown(
+        return unknown(
             f"refused, but the control failed: {control.exchange.persona}, who may do it, "
             f"got {control.status}",
             read,
             control,
         )
-    return _convention(trial) or _passed(
+    return _convention(trial) or passed(
         "conform-deny", f"refused ({read.status}), while {control.exchange.persona} was served"
     )
 
@@ -184,7 +137,7 @@ def _convention(trial: Trial) -> Verdict | None:
     if trial.convention is None or answer is None or answer.status in trial.convention:
         return None
     promised = " or ".join(str(status) for status in trial.convention)
-    return _failed(
+    return failed(
         "convention",
         f"convention.{trial.case.because}",
         f"refused with {answer.status}, but the target promises {promised} for this reason",
@@ -198,15 +151,15 @@ def _granted_against_policy(trial: Trial) -> Verdict:
     if kind in {"read", "list", "search"}:
         shown = _shown(trial)
         if shown:
-            return _failed("bypass", _rule(trial), f"answered {read.status} {shown}", read)
-        return _unknown(
+            return failed("bypass", _rule(trial), f"answered {read.status} {shown}", read)
+        return unknown(
             f"answered {read.status}, but without anything that belongs to the record; if this is "
             "how the target refuses, say so with an outcome rule",
             read,
             *([trial.control] if trial.control else []),
         )
     if trial.unproved:
-        return _failed(
+        return failed(
             "bypass",
             _rule(trial),
             f"answered {read.status} as done ({trial.unproved})",
@@ -216,7 +169,7 @@ def _granted_against_policy(trial: Trial) -> Verdict:
     if broken:
         return broken
     if _landed(trial) or not trial.shows_change:
-        return _failed(
+        return failed(
             "bypass",
             _rule(trial),
             f"answered {read.status}, and the read-back shows that it was done",
@@ -224,7 +177,7 @@ def _granted_against_policy(trial: Trial) -> Verdict:
             *trial.before,
             *trial.after,
         )
-    return _unknown(
+    return unknown(
         f"answered {read.status} as done, but the read-back shows no change to the record",
         read,
         *trial.after,
@@ -283,9 +236,9 @@ def comes_out(scenario: Scenario) -> Verdict:
         return unsure
     claims = sum(step.rule is not None for step in scenario.steps)
     if not claims:
-        return _unknown("nothing was tried", *(step.read for step in scenario.steps))
+        return unknown("nothing was tried", *(step.read for step in scenario.steps))
     told = "; ".join(step.says for step in scenario.steps if step.rule is not None)
-    return _passed("conform-deny", f"as it has to be: {scenario.note or told}")
+    return passed("conform-deny", f"as it has to be: {scenario.note or told}")
 
 
 def _came_out(scenario: Scenario, step: Step) -> Verdict | None:
@@ -296,24 +249,24 @@ def _came_out(scenario: Scenario, step: Step) -> Verdict | None:
         if read.outcome is Outcome.ALLOWED:
             return None
         if step.rule is None or not (read.outcome.refused or read.outcome is Outcome.CONFLICT):
-            return _unknown(f"{said}, which had to work", read)
-        return _failed("over-restriction", step.rule, f"{said}, which had to work", read)
+            return unknown(f"{said}, which had to work", read)
+        return failed("over-restriction", step.rule, f"{said}, which had to work", read)
     if read.outcome.refused or (step.limited and read.outcome is Outcome.LIMITED):
         return None
     if read.outcome is not Outcome.ALLOWED:
         if read.outcome in {Outcome.INVALID, Outcome.CONFLICT} and _worked(scenario):
             return None
-        return _unknown(f"{said}, which says nothing ({_no_statement(read)})", read)
+        return unknown(f"{said}, which says nothing ({no_statement(read)})", read)
     if step.rule is None:
-        return _unknown(f"{said}, which had to be refused", read)
+        return unknown(f"{said}, which had to be refused", read)
     if step.control is not None and not _gave(read, step.control):
-        return _unknown(
+        return unknown(
             f"{said}, but gave nothing of what {step.control.exchange.persona} got there",
             read,
             step.control,
         )
     before = [other.read for other in scenario.steps if other is not step]
-    return _failed("bypass", step.rule, said, read, *before[-4:])
+    return failed("bypass", step.rule, said, read, *before[-4:])
 
 
 def _worked(scenario: Scenario) -> bool:
@@ -346,9 +299,9 @@ def _gave(read: Read, control: Read) -> bool:
 def _broken(reads: Iterable[Read]) -> Verdict | None:
     """Why a read-back shows nothing, None if every one of them is an answer about the record."""
     for read in reads:
-        reason = _no_statement(read)
+        reason = no_statement(read)
         if reason:
-            return _unknown(f"the read-back: {reason}", read)
+            return unknown(f"the read-back: {reason}", read)
     return None
 
 
@@ -387,18 +340,18 @@ def _altered(trial: Trial) -> list[str]:
 def unchanged(trial: Trial) -> Verdict:
     """A refused write has left the record as it was, read back as somebody who may see it."""
     if trial.case.kind in {"read", "list", "search"}:
-        return _passed("conform-deny", "a read changes nothing")
+        return passed("conform-deny", "a read changes nothing")
     if trial.attempt.outcome is Outcome.ALLOWED:
-        return _passed("conform-deny", "not refused; see the effect")
+        return passed("conform-deny", "not refused; see the effect")
     if trial.unproved:
-        return _passed("conform-deny", f"not read back: {trial.unproved}")
+        return passed("conform-deny", f"not read back: {trial.unproved}")
     broken = _broken((*trial.before, *trial.after))
     if broken:
         return broken
     if trial.before and any(read.outcome is not Outcome.ALLOWED for read in trial.before):
-        return _unknown("the record could not be read before the attempt", *trial.before)
+        return unknown("the record could not be read before the attempt", *trial.before)
     if _landed(trial):
-        return _failed(
+        return failed(
             "side-effect",
             f"side-effect.{_family(trial)}",
             f"answered {trial.attempt.status}, and did it all the same: the read-back differs",
@@ -406,7 +359,7 @@ def unchanged(trial: Trial) -> Verdict:
             *trial.before,
             *trial.after,
         )
-    return _passed("conform-deny", "the read-back is the same as before")
+    return passed("conform-deny", "the read-back is the same as before")
 
 
 # --- indistinguishable -----------------------------------------------------------------------
@@ -419,14 +372,14 @@ def indistinguishable(trial: Trial) -> Verdict:
     by itself and is set aside. Compared are status, headers, body and size, ids removed.
     """
     if len(trial.reference) < 2:
-        return _unknown("no id that never existed could be asked for", trial.attempt)
+        return unknown("no id that never existed could be asked for", trial.attempt)
     reads = (trial.attempt, *trial.reference)
     for read in reads:
-        if _no_statement(read) and read.outcome is not Outcome.INVALID:
-            return _unknown(f"nothing to compare: {_no_statement(read)}", read)
+        if no_statement(read) and read.outcome is not Outcome.INVALID:
+            return unknown(f"nothing to compare: {no_statement(read)}", read)
     served = trial.control is not None and trial.control.outcome is Outcome.ALLOWED
     if not served and not _seen_before(trial):
-        return _unknown("nobody showed that the record exists", trial.attempt)
+        return unknown("nobody showed that the record exists", trial.attempt)
     ids = (*(trial.subject.ids if trial.subject else ()), *trial.made_up)
     parts = [facets(read.exchange.answer, ids) for read in reads if read.exchange.answer]
     varying = set(differences(parts[1], parts[2]))
@@ -434,9 +387,9 @@ def indistinguishable(trial: Trial) -> Verdict:
     if any(name.startswith("body") for name in varying):
         told = [name for name in told if name != "size"]
     if not told:
-        return _passed("conform-deny", "answers alike for this id and for one that never existed")
+        return passed("conform-deny", "answers alike for this id and for one that never existed")
     first = told[0]
-    return _failed(
+    return failed(
         "distinguishable",
         f"enumeration.{first.split()[0]}",
         f"{first} tells them apart: {parts[0].get(first)!r} for the record that exists, "
@@ -521,9 +474,9 @@ def discreet(trial: Trial) -> Verdict:
     answer = read.exchange.answer
     silent = answer is None or (answer.status < 400 and parsed(answer) is None)
     if answer is None or (silent and read.outcome is Outcome.BROKEN):
-        return _unknown(f"a request that cannot be right: {_no_statement(read)}", read)
+        return unknown(f"a request that cannot be right: {no_statement(read)}", read)
     if answer.status < 400 and read.outcome is Outcome.ALLOWED:
-        return _passed("conform-deny", f"answered {read.status}, which is no error")
+        return passed("conform-deny", f"answered {read.status}, which is no error")
     data = parsed(answer)
     strings = [leaf for _path, leaf in leaves(data) if isinstance(leaf, str)]
     headers = "\n".join(value for _name, value in answer.headers)
@@ -533,25 +486,25 @@ def discreet(trial: Trial) -> Verdict:
         match = pattern.search(text)
         if match and match.group(0) not in asked:
             told = match.group(0).strip()[:80]
-            return _failed("disclosure", f"disclosure.{name}", f"the error tells {told!r}", read)
-    return _passed("conform-deny", f"answered {read.status}, and told nothing about the inside")
+            return failed("disclosure", f"disclosure.{name}", f"the error tells {told!r}", read)
+    return passed("conform-deny", f"answered {read.status}, and told nothing about the inside")
 
 
 def versionless(trial: Trial) -> Verdict:
     """The headers of an error name no version of what runs inside."""
     answer = trial.attempt.exchange.answer
     if answer is None:
-        return _unknown(f"no answer: {trial.attempt.exchange.error}", trial.attempt)
+        return unknown(f"no answer: {trial.attempt.exchange.error}", trial.attempt)
     if answer.status < 400:
-        return _unknown(
+        return unknown(
             f"a path that cannot exist was answered {answer.status}, which is no error",
             trial.attempt,
         )
     for header, value in answer.headers:
         if header.lower() in _VERSION_HEADERS and VERSION.search(value):
             reason = f"the header {header} of an error tells a version: {value!r}"
-            return _failed("disclosure", "disclosure.version", reason, trial.attempt)
-    return _passed("conform-deny", "the headers name no version")
+            return failed("disclosure", "disclosure.version", reason, trial.attempt)
+    return passed("conform-deny", "the headers name no version")
 
 
 # --- ids in other places ---------------------------------------------------------------------
@@ -561,23 +514,23 @@ def untouched(trial: Trial) -> Verdict:
     """Whatever was answered, somebody else's record is as it was, without any of the write."""
     plain = trial.control
     if plain is not None and plain.outcome is not Outcome.ALLOWED:
-        return _unknown(
+        return unknown(
             f"the same write without the foreign id was not served either ({plain.status})", plain
         )
-    reason = _no_statement(trial.attempt)
+    reason = no_statement(trial.attempt)
     if reason and trial.attempt.outcome not in {Outcome.INVALID, Outcome.CONFLICT}:
-        return _unknown(f"a foreign id in the request: {reason}", trial.attempt)
+        return unknown(f"a foreign id in the request: {reason}", trial.attempt)
     if not trial.before or not trial.after:
-        return _unknown("nobody may read the other record, so nothing was proved", trial.attempt)
+        return unknown("nobody may read the other record, so nothing was proved", trial.attempt)
     for read in trial.before:
         if read.outcome is not Outcome.ALLOWED:
-            return _unknown(f"the other record could not be read ({read.status})", read)
+            return unknown(f"the other record could not be read ({read.status})", read)
     broken = _broken(trial.after)
     if broken:
         return broken
     if _marked(trial) or (trial.shows_change and _altered(trial)):
         rule = "batch.write" if "theirs" in (trial.case.variant or "") else "body-id"
-        return _failed(
+        return failed(
             "bypass",
             rule,
             f"answered {trial.attempt.status}, and the other record reads differently now",
@@ -585,9 +538,7 @@ def untouched(trial: Trial) -> Verdict:
             *trial.before,
             *trial.after,
         )
-    return _passed(
-        "conform-deny", f"answered {trial.attempt.status}; the other record is as it was"
-    )
+    return passed("conform-deny", f"answered {trial.attempt.status}; the other record is as it was")
 
 
 def batch_refused(trial: Trial) -> Verdict:
@@ -595,34 +546,34 @@ def batch_refused(trial: Trial) -> Verdict:
     control = trial.control
     if control is None or control.outcome is not Outcome.ALLOWED:
         status = control.status if control else "nobody"
-        return _unknown(f"a batch of one's own records was not served ({status})", trial.attempt)
-    reason = _no_statement(trial.attempt)
+        return unknown(f"a batch of one's own records was not served ({status})", trial.attempt)
+    reason = no_statement(trial.attempt)
     if reason and trial.attempt.outcome is not Outcome.INVALID:
-        return _unknown(f"a batch with a foreign id: {reason}", trial.attempt)
+        return unknown(f"a batch with a foreign id: {reason}", trial.attempt)
     markers = trial.subject.markers if trial.subject else frozenset[str]()
     answer = trial.attempt.exchange.answer
     if answer is not None and any(marker in answer.text.lower() for marker in markers):
-        return _failed(
+        return failed(
             "bypass", "batch.read", "the batch returned the other record's content", trial.attempt
         )
     if trial.before:
         return untouched(trial)
-    return _passed("conform-deny", "the batch gave nothing of the other record")
+    return passed("conform-deny", "the batch gave nothing of the other record")
 
 
 def alike_in_batch(trial: Trial) -> Verdict:
     """Alone in a batch, their id and one that never existed get the same answer."""
     if trial.case.variant != "only-theirs" or not trial.reference:
-        return _passed("conform-deny", "compared where the id stands alone")
+        return passed("conform-deny", "compared where the id stands alone")
     first, other = trial.attempt, trial.reference[0]
     if first.exchange.answer is None or other.exchange.answer is None:
-        return _unknown("nothing to compare", first, other)
+        return unknown("nothing to compare", first, other)
     ids = (*(trial.subject.ids if trial.subject else ()), *trial.made_up)
     one, two = facets(first.exchange.answer, ids), facets(other.exchange.answer, ids)
     told = [name for name in differences(one, two) if not name.startswith("header x-")]
     if not told:
-        return _passed("conform-deny", "answers alike for their id and a missing one")
-    return _failed(
+        return passed("conform-deny", "answers alike for their id and a missing one")
+    return failed(
         "distinguishable",
         f"enumeration.{told[0].split()[0]}",
         f"in a batch, {told[0]} tells a record of others ({one.get(told[0])!r}) from one that "
@@ -637,21 +588,21 @@ def reference_refused(trial: Trial) -> Verdict:
     control = trial.control
     if control is None or control.outcome is not Outcome.ALLOWED:
         status = control.status if control else "nobody"
-        return _unknown(
+        return unknown(
             f"the same request with one's own record was not served ({status})", trial.attempt
         )
     if trial.attempt.outcome is Outcome.ALLOWED:
-        return _failed(
+        return failed(
             "bypass",
             "reference",
             f"answered {trial.attempt.status}: {trial.case.variant} belongs to another tenant",
             trial.attempt,
         )
-    reason = _no_statement(trial.attempt)
+    reason = no_statement(trial.attempt)
     accepted = {Outcome.INVALID, Outcome.CONFLICT}
     if reason and trial.attempt.outcome not in accepted:
-        return _unknown(reason, trial.attempt)
-    return _passed("conform-deny", f"refused ({trial.attempt.status}), one's own is accepted")
+        return unknown(reason, trial.attempt)
+    return passed("conform-deny", f"refused ({trial.attempt.status}), one's own is accepted")
 
 
 # --- lists and searches ----------------------------------------------------------------------
@@ -660,17 +611,17 @@ def reference_refused(trial: Trial) -> Verdict:
 def search_finds_nothing(trial: Trial) -> Verdict:
     """Their value is answered like one that nobody has, while a searcher of theirs finds it."""
     for read in (trial.attempt, *trial.reference):
-        reason = _no_statement(read)
+        reason = no_statement(read)
         if reason:
-            return _unknown(f"the search: {reason}", read)
+            return unknown(f"the search: {reason}", read)
     control = trial.control
     subject = trial.subject
     if subject is None or control is None or control.exchange.answer is None:
-        return _unknown("nobody of that tenant may search, so nothing was proved", trial.attempt)
+        return unknown("nobody of that tenant may search, so nothing was proved", trial.attempt)
     if subject.ids[0].lower() not in control.exchange.answer.text.lower() and not any(
         marker in control.exchange.answer.text.lower() for marker in subject.markers
     ):
-        return _unknown(
+        return unknown(
             f"not even {control.exchange.persona} finds the record by that value", control
         )
     answers = [read.exchange.answer for read in (trial.attempt, *trial.reference)]
@@ -680,8 +631,8 @@ def search_finds_nothing(trial: Trial) -> Verdict:
     if any(name.startswith("body") for name in varying):
         told = [name for name in told if name != "size"]
     if not told:
-        return _passed("conform-deny", "their value finds as little as one that nobody has")
-    return _failed(
+        return passed("conform-deny", "their value finds as little as one that nobody has")
+    return failed(
         "leak",
         "leak.search",
         f"a search for another tenant's value differs from one for nobody's: {told[0]} is "
@@ -697,14 +648,14 @@ def shows_own(trial: Trial) -> Verdict:
     Only then does it prove something that nothing else is in it, which the leak oracle judges.
     """
     if trial.attempt.outcome is not Outcome.ALLOWED or trial.attempt.exchange.answer is None:
-        reason = _no_statement(trial.attempt) or f"refused ({trial.attempt.status})"
-        return _unknown(f"granted, but {reason}", trial.attempt)
+        reason = no_statement(trial.attempt) or f"refused ({trial.attempt.status})"
+        return unknown(f"granted, but {reason}", trial.attempt)
     text = trial.attempt.exchange.answer.text.lower()
     subject = trial.subject
     planted = (*subject.ids, *subject.markers) if subject else ()
     if not any(one.lower() in text for one in planted):
-        return _unknown("nothing that was planted for this reader is in it", trial.attempt)
-    return _passed("conform-allow", "it holds a record that its reader may see")
+        return unknown("nothing that was planted for this reader is in it", trial.attempt)
+    return passed("conform-allow", "it holds a record that its reader may see")
 
 
 def gives_nothing_of_theirs(trial: Trial) -> Verdict:
@@ -712,10 +663,10 @@ def gives_nothing_of_theirs(trial: Trial) -> Verdict:
 
     What the answer holds is judged by the leak oracle, so any answer but a failure will do.
     """
-    reason = _no_statement(trial.attempt)
+    reason = no_statement(trial.attempt)
     if reason and trial.attempt.outcome is not Outcome.INVALID:
-        return _unknown(f"a request with something of another tenant's: {reason}", trial.attempt)
-    return _passed("conform-deny", f"answered {trial.attempt.status}, with nothing of theirs")
+        return unknown(f"a request with something of another tenant's: {reason}", trial.attempt)
+    return passed("conform-deny", f"answered {trial.attempt.status}, with nothing of theirs")
 
 
 def guessable(ids: Sequence[str]) -> str | None:

@@ -1,0 +1,47 @@
+"""Sources of cases: functions from (target, profile) to the cases of one kind, without I/O."""
+
+from conformance.cases import (
+    anonymous,
+    batches,
+    body_ids,
+    claims,
+    counted,
+    errors,
+    foreign,
+    gathering,
+    incomparable,
+    listings,
+    matrix,
+    paged,
+    references,
+    searches,
+    selectors,
+    timed,
+    undeclared_selectors,
+    whole,
+    wrong_parents,
+)
+from conformance.sources import identity
+
+__all__ = [
+    "anonymous",
+    "batches",
+    "body_ids",
+    "claims",
+    "counted",
+    "errors",
+    "foreign",
+    "gathering",
+    "identity",
+    "incomparable",
+    "listings",
+    "matrix",
+    "paged",
+    "references",
+    "searches",
+    "selectors",
+    "timed",
+    "undeclared_selectors",
+    "whole",
+    "wrong_parents",
+]

@@ -1,0 +1,281 @@
+"""Cases about logins, sessions and tokens: who somebody is, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from conformance.cases import Profile, of_persona, subjects, unclaimed
+from conformance.model import Case
+from conformance.target import Login, Target
+
+_CREATE = (
+    "accounts.create",
+    'create: {as: admin, request: POST /users, json: {username: "{username}", '
+    'password: "{password}", roles: "{roles}"}, take: {user_id: $.id}}',
+)
+
+
+def ways(target: Target, profile: Profile) -> Iterator[tuple[str, str]]:
+    """Every way to log in with the first persona that uses it; in the full profile all of them."""
+    seen: set[str] = set()
+    for persona in subjects(target):
+        way = way_of(target, persona)
+        if way is not None and (way not in seen or profile is Profile.FULL):
+            seen.add(way)
+            yield way, persona
+
+
+def way_of(target: Target, persona: str) -> str | None:
+    """The name of the persona's way to log in."""
+    return target.account(persona).login or next(iter(target.login), None)
+
+
+def _of_ways(
+    target: Target,
+    profile: Profile,
+    claimed: Callable[[Login], object],
+    key: str,
+    line: str,
+    variants: tuple[str, ...],
+) -> Iterator[Case]:
+    """One case for each variant and way that claims it, one unclaimed case for each other way."""
+    told: set[str] = set()
+    for way, persona in ways(target, profile):
+        if claimed(target.login[way]):
+            for variant in variants:
+                yield of_persona(target, persona, f"{way}.{variant}")
+        elif way not in told:
+            told.add(way)
+            yield unclaimed(f"login.{way}.{key}", line)
+
+
+WORTHLESS = ("none", "empty", "garbage", "truncated", "altered", "other-scheme", "someone-elses")
+
+
+def credentials(target: Target, profile: Profile) -> Iterator[Case]:
+    """Credentials that prove nothing, for each way to log in."""
+    for way, persona in ways(target, profile):
+        for variant in WORTHLESS:
+            yield of_persona(target, persona, f"{way}.{variant}")
+
+
+def logouts(target: Target, profile: Profile) -> Iterator[Case]:
+    """What a session gave, after its logout."""
+    yield from _of_ways(
+        target,
+        profile,
+        lambda login: login.logout,
+        "logout",
+        "logout: POST /auth/logout",
+        ("access",),
+    )
+    yield from _of_ways(
+        target,
+        profile,
+        lambda login: login.logout and login.refresh,
+        "refresh",
+        'refresh: {request: POST /auth/refresh, json: {refresh_token: "{refresh_token}"}}',
+        ("refresh",),
+    )
+
+
+def password_changes(target: Target, _profile: Profile) -> Iterator[Case]:
+    """Sessions that were open when the password was changed."""
+    if target.accounts.change_password is None:
+        yield unclaimed(
+            "accounts.change_password",
+            "change_password: {request: POST /me/password, json: "
+            '{current_password: "{password}", new_password: "{new_password}"}}',
+        )
+        return
+    variants = ("own-session", "other-session", "old-password", "refresh")
+    yield from _with_account(target, variants, "change")
+
+
+def _with_account(
+    target: Target, variants: tuple[str, ...], kind: str = "action"
+) -> Iterator[Case]:
+    """One case for each variant, by a role that an account can be made with."""
+    if target.accounts.create is None:
+        yield unclaimed(*_CREATE)
+        return
+    role = next(iter(makeable(target)), None)
+    if role is None:
+        return
+    persona = next(name for name in subjects(target) if role in target.personas[name].role)
+    for variant in variants:
+        yield of_persona(target, persona, variant, kind="action" if kind else None)
+
+
+def makeable(target: Target) -> list[str]:
+    """Roles that a new account can be given, those without a second login step first."""
+    create = target.accounts.create
+    if create is None:
+        return []
+    known = {role for name in subjects(target) for role in target.personas[name].role}
+    roles = [role for role in target.policy if role in known]
+    roles = [role for role in roles if not create.roles or role in create.roles]
+    return sorted(roles, key=lambda role: _steps(target, role))
+
+
+def _steps(target: Target, role: str) -> int:
+    persona = next(name for name in subjects(target) if role in target.personas[name].role)
+    way = way_of(target, persona)
+    return len(target.login[way].then) if way else 0
+
+
+def lock_outs(target: Target, _profile: Profile) -> Iterator[Case]:
+    """Failed logins in a row: for one account, told apart by other fields, and spread."""
+    claim = target.accounts.lock_out
+    if claim is None:
+        yield unclaimed("accounts.lock_out", "lock_out: {attempts: 5}")
+        return
+    yield from _with_account(target, ("one-account", "other-fields", "other-spelling"))
+    if claim.per_source is None:
+        yield unclaimed("accounts.lock_out.per_source", "lock_out: {attempts: 5, per_source: 100}")
+    else:
+        yield from _with_account(target, ("spread-over-accounts",))
+
+
+def enumeration(target: Target, profile: Profile) -> Iterator[Case]:
+    """Names that somebody has against names that nobody has: at login, reset and sign-up."""
+    for way, persona in ways(target, profile):
+        login = target.login[way]
+        if login.request and not login.oauth2:
+            yield of_persona(target, persona, f"login.{way}")
+    accounts = target.accounts
+    first = next(iter(subjects(target)))
+    if accounts.reset_password is None:
+        yield unclaimed(
+            "accounts.reset_password",
+            'reset_password: {request: POST /auth/reset, json: {username: "{username}"}}',
+        )
+    else:
+        yield of_persona(target, first, "reset")
+    if accounts.sign_up is None:
+        yield unclaimed(
+            "accounts.sign_up",
+            'sign_up: {request: POST /register, json: {username: "{username}", '
+            'password: "{password}"}}',
+        )
+    else:
+        yield of_persona(target, first, "sign-up")
+    if accounts.lock_out is not None:
+        yield from _with_account(target, ("locked",))
+
+
+def login_timing(target: Target, profile: Profile) -> Iterator[Case]:
+    """How long a wrong password takes, for names that somebody has and that nobody has."""
+    if profile is Profile.SMOKE:
+        return
+    if target.accounts.create is None:
+        yield unclaimed(*_CREATE)
+        return
+    yield from _with_account(target, ("login",))
+    if target.accounts.reset_password is not None:
+        yield from _with_account(target, ("reset",))
+
+
+def fixation(target: Target, profile: Profile) -> Iterator[Case]:
+    """A session that was there before the login."""
+    for way, persona in ways(target, profile):
+        if target.login[way].request:
+            for variant in ("kept", "chosen"):
+                yield of_persona(target, persona, f"{way}.{variant}")
+
+
+def second_factors(target: Target, profile: Profile) -> Iterator[Case]:
+    """Logins that stop before, or fail at, the second step."""
+    line = 'then: [{request: POST /auth/mfa, json: {code: "{totp}"}}]'
+    found = False
+    for way, persona in ways(target, profile):
+        if target.login[way].then:
+            found = True
+            for variant in ("half-way", "wrong-code", "used-code"):
+                yield of_persona(target, persona, f"{way}.{variant}")
+            for other in target.login:
+                if other != way and not target.login[other].then:
+                    yield of_persona(target, persona, f"{way}.by-{other}")
+    if not found:
+        yield unclaimed("login.NAME.then", line)
+
+
+def refreshes(target: Target, profile: Profile) -> Iterator[Case]:
+    """Refresh tokens: used twice, at the same time, and beside somebody else's login."""
+    line = 'refresh: {request: POST /auth/refresh, json: {refresh_token: "{refresh_token}"}}'
+    yield from _of_ways(
+        target, profile, lambda login: login.refresh, "refresh", line, ("someone-elses",)
+    )
+    yield from _of_ways(
+        target,
+        profile,
+        lambda login: login.refresh and login.rotates,
+        "rotates",
+        "rotates: true",
+        ("used-twice", "after-reuse", "at-once"),
+    )
+
+
+# --- tokens ----------------------------------------------------------------------------------
+
+FORGED = (
+    "unsigned",
+    "altered-signature",
+    "altered-claims",
+    "foreign-key",
+    "kid-traversal",
+    "remote-key",
+    "weak-secret",
+)
+
+
+def tokens(target: Target, profile: Profile) -> Iterator[Case]:
+    """Tokens made from a valid one without its key."""
+    for way, persona in ways(target, profile):
+        if not target.login[way].basic:
+            for variant in FORGED:
+                yield of_persona(target, persona, f"{way}.{variant}")
+
+
+def published_keys(target: Target, profile: Profile) -> Iterator[Case]:
+    """Tokens signed with the key that everybody may read."""
+    yield from _of_ways(
+        target,
+        profile,
+        lambda login: login.keys,
+        "keys",
+        "keys: GET /.well-known/jwks.json",
+        ("key-confusion",),
+    )
+
+
+CLAIMS = (
+    "expired",
+    "not-yet-valid",
+    "no-expiry",
+    "other-audience",
+    "other-issuer",
+    "other-subject",
+    "other-purpose",
+    "other-tenant",
+)
+
+
+def signed_claims(target: Target, profile: Profile) -> Iterator[Case]:
+    """Tokens that are properly signed, with one claim that is wrong."""
+    yield from _of_ways(
+        target,
+        profile,
+        lambda login: login.signing_key,
+        "signing_key",
+        'signing_key: "${TOKEN_KEY}"',
+        CLAIMS,
+    )
+
+
+def other_tokens(target: Target, profile: Profile) -> Iterator[Case]:
+    """Tokens that are meant for something else, used as access tokens."""
+    for way, persona in ways(target, profile):
+        login = target.login[way]
+        if login.bearer or login.oauth2:
+            yield of_persona(target, persona, f"{way}.other-kind")
