@@ -142,7 +142,8 @@ def _place(world: World, case: Case, exchange: Exchange | None) -> tuple[str | N
     """The operation to mend: the one that answered, which is not always the one of the case."""
     if exchange is not None and exchange.id in world.asked:
         resource, operation = world.asked[exchange.id]
-        if operation in world.target.resources[resource].operations:
+        described = world.target.resources.get(resource)
+        if described is not None and operation in described.operations:
             return resource, operation
     return case.resource, case.operation
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance import findings, inventory, oracles
-from conformance.instances import NotBuilt, Unclaimed
+from conformance.instances import NotBuilt, NotTried, Unclaimed
 from conformance.login import LoginFailed
 from conformance.model import Case, Exchange, Outcome, Read, Result, Trial, Verdict
 from conformance.oracles import Oracle
@@ -118,7 +118,7 @@ class Harness:
             verdicts = [Verdict(Result.NOT_CLAIMED, "not-claimed", str(problem))]
         except (LoginFailed, Unreachable) as problem:
             verdicts = [Verdict(Result.INCONCLUSIVE, "inconclusive", str(problem))]
-        except NotTested as problem:
+        except (NotTested, NotTried) as problem:
             verdicts = [Verdict(Result.NOT_TESTED, "not-tested", str(problem))]
         self._conclude(case, verdicts, control, time.perf_counter() - started)
 

@@ -21,6 +21,10 @@ class Unclaimed(Exception):
     """What the case is about turned out not to exist in the target; the message says what."""
 
 
+class NotTried(Exception):
+    """The case is left out on purpose; the message says how to have it tried."""
+
+
 @dataclass
 class Instance:
     """One instance that the run made, or that the target file names."""

@@ -97,7 +97,7 @@ def counting(world: World, case: Case) -> Listing:
 def _listing(world: World, case: Case) -> Listing:
     assert case.persona and case.resource and case.operation and case.tenant
     operation = world.target.operation(case.resource, case.operation)
-    mine = _listed(world, case)
+    mine = listed(world, case)
     lineage = dict(mine.lineage()) if mine else {}
     for name in world.target.needs(case.resource, operation):
         if name not in lineage:
@@ -171,7 +171,7 @@ def _fill_pages(world: World, case: Case, mine: Instance | None) -> None:
                 break
 
 
-def _listed(world: World, case: Case) -> Instance | None:
+def listed(world: World, case: Case) -> Instance | None:
     """An instance of the resource that the persona's grant on the list covers."""
     assert case.persona and case.resource and case.operation and case.tenant
     if policy.creating(world.target, case.resource) is None and not (
@@ -216,7 +216,7 @@ def gathered(world: World, case: Case) -> Trial:
             if policy.grants(world.target, case.roles, resource, name):
                 reading = replace(case, resource=resource, operation=name)
                 _plant_strangers(world, reading)
-                instance = _listed(world, reading)
+                instance = listed(world, reading)
                 if instance is not None:
                     seen.append(instance)
                 break
