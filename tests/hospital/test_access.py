@@ -28,8 +28,8 @@ def path_of(operation: Any, **ids: Any) -> str:
 
 
 def told(answer: Response) -> tuple[Any, ...]:
-    """What an answer tells, but for its own number and the time."""
-    own = {"x-request-id", "date"}
+    """What an answer tells, but for its own numbers and the time."""
+    own = {"x-request-id", "x-correlation-id", "date"}
     headers = {name: value for name, value in answer.headers.items() if name not in own}
     return answer.status_code, answer.content, headers
 

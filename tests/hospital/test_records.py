@@ -95,7 +95,10 @@ def test_reads_writes_and_denials_are_audited(sound: House) -> None:
     with engine.connect() as connection:
         connection.execute(text("SELECT set_config('app.tenant', 'north', true)"))
         rows = connection.execute(
-            text("SELECT outcome, created_by FROM audit_log WHERE action = 'patient.read'")
+            text(
+                "SELECT outcome, created_by FROM audit_log"
+                " WHERE resource = 'patient' AND action = 'read'"
+            )
         )
         found = {(row.outcome, str(row.created_by)) for row in rows}
     assert set(nurses.items()) <= found
