@@ -438,11 +438,12 @@ def minted(
 ) -> str:
     """The token with other claims, properly signed with the key that its owner gave.
 
-    `key_pem` is a private key in PEM, or the secret itself for an HMAC. The token's header and
+    `key_pem` is a private key in PEM, or the secret of an HMAC; of the `secret_forms` of a text
+    the one that signed the token is used, the text itself if none did. The token's header and
     algorithm are kept if the key fits it, else the algorithm is the usual one of the key. Raises
     ValueError for a key that cannot sign.
     """
-    key = _private(key_pem)
+    key = _private(token, key_pem)
     gone = set(remove)
     payload = {name: value for name, value in claims(token).items() if name not in gone}
     head = header(token)
@@ -450,10 +451,10 @@ def minted(
     return _sealed({**head, "alg": alg}, _segment({**payload, **changes}), _signer(alg, key))
 
 
-def _private(given: str | bytes) -> Private:
+def _private(token: str, given: str | bytes) -> Private:
     raw = given.encode() if isinstance(given, str) else given
     if b"-----BEGIN" not in raw:
-        return raw
+        return (_signing(token, given) if isinstance(given, str) else None) or raw
     try:
         key = load_pem_private_key(raw.strip() + b"\n", password=None)
     except (ValueError, TypeError) as error:
@@ -551,18 +552,26 @@ def weak_secret(token: str, words: Iterable[str]) -> str | None:
     """The word whose HMAC is the token's signature, None if none is; nothing is sent.
 
     Each word is tried as it is, in base64, decoded from base64 and hex; 200,000 words at most.
-    `minted` signs with what `secret_forms` of the word gives.
+    `minted` takes what is found as its key.
     """
+    if header(token).get("alg") not in _HASHES:
+        return None
+    return next(
+        (word for word in islice(words, _MOST_WORDS) if _signing(token, word) is not None), None
+    )
+
+
+def _signing(token: str, word: str) -> bytes | None:
+    """The form of `word` that signed the token."""
     alg = header(token).get("alg")
     if alg not in _HASHES:
         return None
-    head, payload, signature = _parts(token)
-    message, wanted = f"{head}.{payload}".encode(), _decoded(signature)
-    for word in islice(words, _MOST_WORDS):
-        for secret in secret_forms(word):
-            if hmac.digest(secret, message, _HASHES[alg]) == wanted:
-                return word
-    return None
+    signed, _, signature = token.rpartition(".")
+    wanted, name = _decoded(signature), _HASHES[alg]
+    return next(
+        (one for one in secret_forms(word) if hmac.digest(one, signed.encode(), name) == wanted),
+        None,
+    )
 
 
 def secret_forms(word: str) -> list[bytes]:
