@@ -35,6 +35,15 @@ class House:
         answer: Response = self.client.post("/auth/token", data=form)
         return answer
 
+    def browser(self, username: str, password: str = PASSWORD) -> dict[str, str]:
+        """The headers that a browser sends after its login."""
+        body = {"username": username, "password": password}
+        answer = self.client.post("/auth/session", json=body)
+        assert answer.status_code == 200, answer.text
+        cookie = answer.headers["set-cookie"].partition(";")[0]
+        self.client.cookies.clear()
+        return {"Cookie": cookie, "X-CSRF-Token": answer.json()["csrf_token"]}
+
     def token(self, username: str) -> str:
         if username not in self._tokens:
             answer = self.login(username)
@@ -120,10 +129,10 @@ def cluster() -> Iterator[str]:
 
 
 @contextmanager
-def opened(url: str, *keys: str) -> Iterator[House]:
+def opened(url: str, *keys: str, totp_secret: str | None = None) -> Iterator[House]:
     hospital = Hospital(signer=KEYED)
     defects.seed(hospital, [defects.find(key) for key in keys])
-    with database(url, PASSWORD, hospital.statements) as engine:
+    with database(url, PASSWORD, hospital.statements, totp_secret) as engine:
         hospital.engine = engine
         with TestClient(create_app(hospital), raise_server_exceptions=False) as client:
             yield House(client, hospital)

@@ -173,6 +173,8 @@ def test_hospitals_share_a_cluster_and_drop_what_they_made(tmp_path: Path) -> No
         (["--port", "99999"], {}, 3, r"cannot listen on 127\.0\.0\.1:99999"),
         ([], {"HOSPITAL_PASSWORD": "short"}, 3, "set HOSPITAL_PASSWORD.*at least 12"),
         ([], {"HOSPITAL_TOKEN_KEY": "hidden"}, 3, "HOSPITAL_TOKEN_KEY holds no private key"),
+        ([], {"HOSPITAL_TOTP": "hidden"}, 3, "HOSPITAL_TOTP holds no base32 secret"),
+        ([], {"HOSPITAL_TOTP": "A" * 20}, 3, "HOSPITAL_TOTP holds no .* at least 128 bits"),
         ([], {"PGBIN": "/nowhere"}, 3, "PGBIN is /nowhere"),
         (["--database-url", "mysql://x"], {}, 3, "must look like postgresql://"),
         (["--database-url", "postgresql://u:hidden@127.0.0.1:1/x"], {}, 4, "cannot be used as u"),

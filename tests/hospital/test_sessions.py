@@ -44,13 +44,23 @@ def test_unknown_and_wrong_and_disabled_look_alike(sound: House, account: Any) -
     assert len({answer.content for answer in answers}) == 1
 
 
-def test_a_disabled_account_is_out_at_once(sound: House, account: Any) -> None:
+def test_a_disabled_account_is_out_at_once_on_every_door(sound: House, account: Any) -> None:
     name, identifier = account
-    assert sound.get(name, "/me").status_code == 200
+    browser = sound.browser(name)
+    tokens = sound.login(name).json()
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    for door in (headers, browser):
+        assert sound.get(None, "/me", headers=door).status_code == 200
     sound.made("tenant_admin.north", f"/users/{identifier}/disable")
-    assert sound.get(name, "/me").status_code == 401
-    sound.made("tenant_admin.north", f"/users/{identifier}/enable")
-    assert sound.get(name, "/me").status_code == 200
+    for again in (False, True):
+        for door in (headers, browser):
+            assert sound.get(None, "/me", headers=door).status_code == 401
+        body = {"refresh_token": tokens["refresh_token"]}
+        assert sound.post(None, "/auth/refresh", body).status_code == 401
+        if not again:
+            assert sound.login(name).status_code == 401
+            sound.made("tenant_admin.north", f"/users/{identifier}/enable")
+    assert sound.login(name).status_code == 200
 
 
 def test_new_roles_count_at_once_whatever_the_token_says(sound: House, account: Any) -> None:
