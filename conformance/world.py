@@ -16,6 +16,7 @@ from conformance import policy
 from conformance.canary import Mint, Planted
 from conformance.extraction import extract
 from conformance.instances import Instance, NotBuilt, Payload
+from conformance.inventory import Documented
 from conformance.login import Credentials
 from conformance.model import Answer, Exchange, Outcome, Read, Relation
 from conformance.outcomes import outcome_of
@@ -55,6 +56,7 @@ class World:
         self._shared: dict[tuple[Any, ...], Instance | NotBuilt] = {}
         self._order: list[Instance] = []
         self._enlisted = 0
+        self.documented: Sequence[Documented] = ()
         for resource, described in target.resources.items():
             for existing in described.instances:
                 self._adopt(resource, existing)
@@ -265,13 +267,20 @@ class World:
         fresh: bool = False,
         state: Sequence[str] = (),
         above: Mapping[str, Need] | None = None,
+        within: Instance | None = None,
+        apart_from: str | None = None,
     ) -> Instance:
         """An instance of `resource` in `tenant` to which each persona stands as `need` says.
 
         `state` are the operations done to it first; `above` says of its ancestors what `need`
         says of it. A fresh one is nobody else's; others are shared between cases that need the
-        same. Raises NotBuilt.
+        same. With `within` it is made below that very instance, and not by `apart_from`.
+        Raises NotBuilt.
         """
+        if within is not None:
+            made = self._make(resource, tenant, need, {}, within, apart_from)
+            self._bring_about(resource, state, made)
+            return made
         if self.target.resources[resource].instances:
             return self._existing(resource, tenant, need)
         # Whoever brings it into its state takes part as well.
@@ -340,7 +349,15 @@ class World:
         relations = self.relations(persona, instance)
         return not relations if wanted is Relation.SAME_TENANT else wanted in relations
 
-    def _make(self, resource: str, tenant: str, need: Need, asked: Mapping[str, Need]) -> Instance:
+    def _make(
+        self,
+        resource: str,
+        tenant: str,
+        need: Need,
+        asked: Mapping[str, Need],
+        within: Instance | None = None,
+        apart_from: str | None = None,
+    ) -> Instance:
         target = self.target
         if not target.system.allow_writes:
             raise NotBuilt("nothing is made in this target (system.allow_writes is false)")
@@ -348,8 +365,11 @@ class World:
         if name is None:
             raise NotBuilt(f"{resource} has neither a 'create' operation nor 'instances'")
         template = target.operation(resource, name)
-        creator, above = self._creator(resource, name, tenant, need)
-        parent, others = self._surroundings(resource, name, tenant, above, asked)
+        creator, above = self._creator(resource, name, tenant, need, apart_from)
+        if within is None:
+            parent, others = self._surroundings(resource, name, tenant, above, asked)
+        else:
+            parent, others = self._below(resource, name, tenant, above, within, apart_from)
         lineage = dict(parent.lineage()) if parent else {}
         lineage |= others
         key = f"{resource}#{len(self.instances) + 1}"
@@ -425,7 +445,7 @@ class World:
         return extract(lookup.take["id"], answer) if answer is not None else None
 
     def _creator(
-        self, resource: str, operation: str, tenant: str, need: Need
+        self, resource: str, operation: str, tenant: str, need: Need, apart_from: str | None = None
     ) -> tuple[str, dict[str, Relation]]:
         """Who makes it, and what everybody must be to its parent beforehand."""
         above: dict[str, Relation] = {}
@@ -452,6 +472,8 @@ class World:
         about = self.target.object_of(resource, operation)
         for persona, wanted in self.candidates(tenant, resource, operation, template.as_):
             if persona in unrelated or (owner is not None and persona != owner):
+                continue
+            if persona == apart_from:
                 continue
             if wanted is not None:
                 if above.get(persona, wanted) is not wanted:
@@ -503,6 +525,34 @@ class World:
         others = {
             name: self.obtain(name, tenant, {}, fresh=name in template.fresh)
             for name in named
+            if name not in known
+        }
+        return parent, others
+
+    def _below(
+        self,
+        resource: str,
+        operation: str,
+        tenant: str,
+        above: Need,
+        within: Instance,
+        apart_from: str | None,
+    ) -> tuple[Instance | None, dict[str, Instance]]:
+        """The same with `within` as the parent, or as an ancestor of a parent that is made."""
+        parent_name = self.target.resources[resource].parent
+        if parent_name is None:
+            raise NotBuilt(f"{resource} is not below {within.resource}")
+        if parent_name == within.resource:
+            parent = within
+            for persona, relation in above.items():
+                self._relate(persona, parent, relation)
+        else:
+            parent = self.obtain(parent_name, tenant, above, within=within, apart_from=apart_from)
+        template = self.target.operation(resource, operation)
+        known = parent.lineage()
+        others = {
+            name: self.obtain(name, tenant, {}, fresh=name in template.fresh)
+            for name in self.target.needs(resource, template)
             if name not in known
         }
         return parent, others

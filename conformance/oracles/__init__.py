@@ -27,6 +27,7 @@ from conformance.model import (
     Verdict,
     decode,
 )
+from conformance.oracles import identity
 from conformance.verdicts import failed, no_statement, passed, unknown
 
 Oracle = Callable[[Trial], Verdict]

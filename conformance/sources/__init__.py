@@ -21,7 +21,7 @@ from conformance.cases import (
     whole,
     wrong_parents,
 )
-from conformance.sources import identity
+from conformance.sources import identity, rights
 
 __all__ = [
     "anonymous",
@@ -38,6 +38,7 @@ __all__ = [
     "matrix",
     "paged",
     "references",
+    "rights",
     "searches",
     "selectors",
     "timed",

@@ -4,6 +4,7 @@ The attempt comes before the control, so that a permitted write cannot remove th
 under the denied one. A writing case has an instance of its own.
 """
 
+from conformance.trials import guesses, rights, sessions, tokens
 from conformance.trials.errors import at_large, error
 from conformance.trials.ids import batch, body_id, foreign, reference, wrong_parent
 from conformance.trials.matrix import attempt
@@ -40,11 +41,15 @@ __all__ = [
     "error",
     "foreign",
     "gathered",
+    "guesses",
     "identifiers",
     "listing",
     "reference",
+    "rights",
     "search",
+    "sessions",
     "timing",
+    "tokens",
     "walk",
     "wrong_parent",
 ]

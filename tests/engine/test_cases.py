@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from conformance import sources, suite
+from conformance.cases import Profile, others, stamp, subjects
 from conformance.model import Because, Case, Expected, Relation
 from conformance.target import Target
 from tests.engine.targets import target
 
-Profile = sources.Profile
 FULL, GATE, SMOKE = Profile.FULL, Profile.GATE, Profile.SMOKE
 SOURCES = [
     sources.matrix,
@@ -38,7 +38,7 @@ SOURCES = [
 
 def ids(cases: Iterable[Case]) -> list[str]:
     """The ids without suite and property."""
-    return [sources.stamp(case, "s", "p", "A sentence.").id.removeprefix("s.p.") for case in cases]
+    return [stamp(case, "s", "p", "A sentence.").id.removeprefix("s.p.") for case in cases]
 
 
 def rich() -> Target:
@@ -132,7 +132,7 @@ def test_the_full_matrix_denies_every_relation() -> None:
 
 
 def test_a_second_account_of_the_same_roles_is_no_subject() -> None:
-    assert sources.subjects(small()) == ["nurse.north", "clerk.south"]
+    assert subjects(small()) == ["nurse.north", "clerk.south"]
     both = small()
     both = both.model_copy(
         update={
@@ -144,16 +144,16 @@ def test_a_second_account_of_the_same_roles_is_no_subject() -> None:
             }
         }
     )
-    assert sources.subjects(both) == ["nurse.north", "clerk.south", "head.north"]
+    assert subjects(both) == ["nurse.north", "clerk.south", "head.north"]
 
 
 def test_a_gate_tries_the_next_tenant_and_the_full_profile_every_one() -> None:
     ward = target()
-    assert sources.others(ward, "nurse.south", GATE) == ["west"]
-    assert sources.others(ward, "clerk.west", GATE) == ["north"]
-    assert sources.others(ward, "nurse.south", FULL) == ["west", "north"]
+    assert others(ward, "nurse.south", GATE) == ["west"]
+    assert others(ward, "clerk.west", GATE) == ["north"]
+    assert others(ward, "nurse.south", FULL) == ["west", "north"]
     alone = target(tenants={}, personas={"nurse": {"role": "nurse"}})
-    assert sources.others(alone, "nurse", FULL) == []
+    assert others(alone, "nurse", FULL) == []
 
 
 def test_with_one_tenant_there_is_nothing_across_tenants() -> None:
@@ -241,7 +241,7 @@ def test_an_id_does_not_depend_on_the_rest_of_the_target() -> None:
 
 def test_signs_that_are_not_plain_become_dashes() -> None:
     case = replace(next(iter(sources.matrix(small(), GATE))), other="St. Mary's / 2")
-    assert sources.stamp(case, "s", "p", "x").id.endswith(".St.-Mary-s-2")
+    assert stamp(case, "s", "p", "x").id.endswith(".St.-Mary-s-2")
 
 
 # --- without a login -------------------------------------------------------------------------

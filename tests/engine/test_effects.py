@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from conformance import oracles
+from conformance import oracles, verdicts
 from conformance.model import Because, Outcome, Read, Relation, Result, Subject, Trial
 from tests.engine.exchanges import (
     CARRIED,
@@ -445,9 +445,9 @@ def test_the_worst_verdict_decides() -> None:
     passed = oracles.succeeded(trial(read(200)))
     unknown = oracles.succeeded(trial(read(500)))
     failed = oracles.succeeded(trial(read(403)))
-    assert oracles.worst([passed, unknown, failed]) is failed
-    assert oracles.worst([passed, unknown]) is unknown
-    assert oracles.worst([passed]) is passed
+    assert verdicts.worst([passed, unknown, failed]) is failed
+    assert verdicts.worst([passed, unknown]) is unknown
+    assert verdicts.worst([passed]) is passed
 
 
 def test_the_sample_subject_is_what_the_tests_speak_of() -> None:

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from conformance.target import Request
+from conformance.schema import Request
 from conformance.template import FILTERS, Lookup, Unfilled, render, render_path
 
 

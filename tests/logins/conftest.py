@@ -14,7 +14,8 @@ from fastapi import FastAPI
 from conformance.model import Answer, Exchange
 from conformance.redaction import Redactor
 from conformance.session import Session
-from conformance.target import Request, Target
+from conformance.schema import Request
+from conformance.target import Target
 from conformance.wire import Wire
 from tests.clinic.serving import served
 from tests.logins.doors import API_KEY, PASSWORD, SEED, USER

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi import Request as Received
 
 from conformance.evidence import exchange_record
-from conformance.target import Request
+from conformance.schema import Request
 from tests.logins import doors
 from tests.logins.conftest import Enter
 from tests.logins.test_ways_in import (

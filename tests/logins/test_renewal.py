@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conformance.target import Request
+from conformance.schema import Request
 from tests.clinic.app import make
 from tests.clinic.serving import served
 from tests.logins import doors

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from conformance.comparison import parsed
 from conformance.login import LoginFailed
-from conformance.target import Request
+from conformance.schema import Request
 from conformance.wire import Unreachable
 from tests.logins import doors
 from tests.logins.conftest import PERSONA, Enter

@@ -1,0 +1,153 @@
+"""Cases about rights that have ended: they are refused on the very next request, everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from conformance import policy
+from conformance.cases import Profile, of_persona, subjects, unclaimed
+from conformance.doors import doors
+from conformance.model import Because, Case, Relation
+from conformance.sources.identity import makeable, way_of
+from conformance.target import SAFE_KINDS, Target
+
+_RELATIONS = (Relation.OWN, Relation.ASSIGNED)
+
+
+def account_events(target: Target, profile: Profile) -> Iterator[Case]:
+    """Accounts that are disabled or lose a role, on every channel, for the roles that there are.
+
+    The variant is EVENT.CHANNEL; `session` and `refresh` are channels of every login.
+    """
+    accounts = target.accounts
+    if accounts.create is None:
+        yield unclaimed(
+            "accounts.create",
+            'create: {as: admin, request: POST /users, json: {username: "{username}", '
+            'password: "{password}", roles: "{roles}"}, take: {user_id: $.id}}',
+        )
+        return
+    if accounts.disable is None:
+        yield unclaimed(
+            "accounts.disable",
+            'disable: {as: admin, request: "POST /users/{persona.user_id}/disable"}',
+        )
+    if accounts.change_roles is None:
+        yield unclaimed(
+            "accounts.change_roles",
+            'change_roles: {as: admin, request: "PUT /users/{persona.user_id}/roles", '
+            'json: {roles: "{roles}"}}',
+        )
+    events = [
+        name
+        for name, step in (("disabled", accounts.disable), ("role-removed", accounts.change_roles))
+        if step is not None
+    ]
+    roles = makeable(target)
+    for role in roles if profile is not Profile.SMOKE else roles[:2]:
+        persona = next(name for name in subjects(target) if role in target.personas[name].role)
+        for event in events:
+            for channel in _channels_of_account(target, persona, role):
+                yield of_persona(
+                    target,
+                    persona,
+                    f"{event}.{channel}",
+                    because=Because.ROLE,
+                    kind="action",
+                )
+
+
+def _channels_of_account(target: Target, persona: str, role: str) -> Iterator[str]:
+    if not doors(target, (role,)):
+        return
+    yield "session"
+    way = way_of(target, persona)
+    if way and target.login[way].refresh is not None:
+        yield "refresh"
+    for name, channel in target.channels.items():
+        if channel.about is None and (not channel.roles or role in channel.roles):
+            yield name
+
+
+def ended_relations(target: Target, profile: Profile) -> Iterator[Case]:
+    """Relations that have ended (care team, proxy), for every operation that they opened.
+
+    For one persona of each role, in the full profile for one in each tenant.
+    """
+    told: set[str] = set()
+    seen: set[tuple[str, Relation, tuple[str, ...]]] = set()
+    for resource, persona, relation in _brought_about(target):
+        roles = policy.roles_of(target, persona)
+        way = policy.way(target, resource, relation, roles)
+        assert way is not None and way.step is not None
+        key = (resource, relation, roles)
+        if key in seen and profile is not Profile.FULL:
+            continue
+        seen.add(key)
+        if way.step.ends is None:
+            place = f"resources.{resource}.relations.{relation.value}.{roles[0]}.ends"
+            if place not in told:
+                yield unclaimed(place, _ENDS)
+            told.add(place)
+            continue
+        for name, operation in opened(target, persona, resource, relation):
+            yield _ended(target, persona, resource, relation, f"{name}.{operation}")
+        for name, channel in target.channels.items():
+            fits = not channel.roles or set(roles) & set(channel.roles)
+            if fits and channel.about in _line(target, resource):
+                yield _ended(target, persona, resource, relation, f"channel.{name}")
+    if not seen:
+        yield unclaimed("resources.NAME.relations.assigned.ends", _ENDS)
+
+
+_ENDS = (
+    'assigned: {request: "POST /patients/{id}/care-team", take: {membership: $.id}, '
+    'ends: {request: "DELETE /patients/{id}/care-team/{membership}"}}'
+)
+
+
+def _brought_about(target: Target) -> Iterator[tuple[str, str, Relation]]:
+    """Every relation that somebody is put in by a request, for each persona."""
+    for resource in target.resources:
+        for persona in subjects(target):
+            for relation in _RELATIONS:
+                roles = policy.roles_of(target, persona)
+                way = policy.way(target, resource, relation, roles)
+                if way is not None and way.step is not None:
+                    yield resource, persona, relation
+
+
+def _line(target: Target, resource: str) -> set[str]:
+    """The resource and everything below it."""
+    return {resource} | {name for name in target.resources if resource in target.ancestors(name)}
+
+
+def opened(
+    target: Target, persona: str, resource: str, relation: Relation
+) -> list[tuple[str, str]]:
+    """The reads that the relation opens to the persona, on the resource and below it.
+
+    What the persona may read without the relation is left out: there nothing ends.
+    """
+    roles = policy.roles_of(target, persona)
+    found = []
+    for name in sorted(_line(target, resource), key=lambda one: one != resource):
+        for operation, described in target.resources[name].operations.items():
+            if target.resources[name].kind(operation) not in SAFE_KINDS or described.not_tested:
+                continue
+            about = target.object_of(name, operation)
+            if about is None or about not in _line(target, resource):
+                continue
+            granted = policy.grants(target, roles, name, operation)
+            related = policy.standing(target, roles, about, relation)
+            if any(one.covers(related, same_tenant=True) for one in granted) and not any(
+                one.covers(frozenset(), same_tenant=True) for one in granted
+            ):
+                found.append((name, operation))
+    return found
+
+
+def _ended(target: Target, persona: str, resource: str, relation: Relation, variant: str) -> Case:
+    made = of_persona(target, persona, variant, because=Because.UNRELATED, kind="action")
+    return replace(made, resource=resource, relation=relation)

@@ -1,0 +1,331 @@
+"""Trials of guessing: passwords, names, codes. They come from an address of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import socket
+import string
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from conformance import login as logins
+from conformance import policy
+from conformance.comparison import leaves, parsed
+from conformance.instances import NotBuilt
+from conformance.login import Credentials, Identity, LoginFailed
+from conformance.model import Case, Outcome, Read, Scenario
+from conformance.target import ANONYMOUS, Login, is_loopback
+from conformance.trials.doors import door_of, knock, opens, stays_shut
+from conformance.trials.sessions import (
+    ABOUT,
+    closed,
+    login_of,
+    subject,
+    try_login,
+    watched,
+    way_of_case,
+)
+from conformance.wire import Unreachable, Wire
+from conformance.world import World
+
+# --- failed logins ---------------------------------------------------------------------------
+
+
+def _wrong(length: int = 20) -> str:
+    return "".join(secrets.choice(string.ascii_letters) for _ in range(length))
+
+
+@contextlib.contextmanager
+def _from_elsewhere(world: World) -> Iterator[Wire]:
+    """A wire from another loopback address, so that what it provokes meets nobody else."""
+    host = world.wire.base_url.split("//", 1)[-1].rsplit(":", 1)[0].split("/")[0]
+    source = f"127.0.{secrets.randbelow(200) + 10}.{secrets.randbelow(200) + 10}"
+    wire = world.wire.apart(source if is_loopback(host) and _binds(source) else None)
+    try:
+        yield wire
+    finally:
+        wire.close()
+
+
+def _binds(address: str) -> bool:
+    """Whether this machine lets a connection come from `address` (Linux does on all of 127/8)."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def failed_logins(world: World, case: Case) -> Scenario:
+    """Wrong passwords in a row, then the right one; another account shows that logins work."""
+    claim = world.target.accounts.lock_out
+    assert claim is not None and case.variant
+    tenant = case.tenant or policy.sole_tenant(world.target)
+    persona, other = world.enlist(case.roles, tenant), world.enlist(case.roles, tenant)
+    username = str(world.target.account(persona).facts["username"])
+    with _from_elsewhere(world) as wire:
+        steps = [opens("the right password at first", try_login(world, persona, wire=wire)[0])]
+        if case.variant == "spread-over-accounts":
+            assert claim.per_source is not None
+            wrong = [{"username": f"{_wrong(12).lower()}"} for _ in range(claim.per_source)]
+            says = f"the right password after {len(wrong)} failed logins for as many names"
+        elif case.variant == "other-spelling":
+            wrong = _spellings(world, persona, username, claim.attempts, wire)
+            if not wrong:
+                note = "no other spelling of the name logs in"
+                read, _ = try_login(world, persona, given={"username": username.upper()}, wire=wire)
+                shut = stays_shut("the name in capitals", read, "lock-out")
+                return Scenario(case, (*steps, shut), note)
+            says = f"the right password after {len(wrong)} wrong ones under other spellings"
+        else:
+            wrong = [{} for _ in range(claim.attempts)]
+            says = f"the right password after {len(wrong)} wrong ones"
+        varied = case.variant == "other-fields"
+        login = login_of(world, persona)
+        for turn, given in enumerate(wrong):
+            way = _varied(login, turn) if varied else login
+            tried = {**given, "password": _wrong()}
+            read, _ = try_login(world, persona, wire=wire, login=way, given=tried)
+            if turn in {0, len(wrong) - 1}:
+                shut = stays_shut("a wrong password", read, "lock-out", limited=True)
+                steps.append(shut)
+        read, _ = try_login(world, persona, wire=wire)
+        steps.append(stays_shut(says, read, "lock-out", limited=True))
+    if case.variant != "spread-over-accounts":
+        steps.append(opens("another account at the same time", try_login(world, other)[0]))
+    return Scenario(case, tuple(steps))
+
+
+def _spellings(
+    world: World, persona: str, username: str, attempts: int, wire: Wire
+) -> list[dict[str, Any]]:
+    """Spellings under which the right password logs the same account in, as often as needed."""
+    known = [username.upper(), f" {username} ", username.capitalize(), f"{username}\t"]
+    same = [
+        one for one in known if try_login(world, persona, given={"username": one}, wire=wire)[1]
+    ]
+    return [{"username": same[turn % len(same)]} for turn in range(attempts)] if same else []
+
+
+def _varied(login: Login, turn: int) -> Login:
+    """The login with parts that say nothing about the account, other ones at every turn."""
+    address = f"198.51.100.{turn + 1}"  # RFC 5737: an address of nobody
+    headers = {
+        **login.headers,
+        "X-Forwarded-For": address,
+        "X-Real-IP": address,
+        "Forwarded": f"for={address}",
+        "User-Agent": f"wardproof/{turn}",
+        "X-Request-Id": secrets.token_hex(8),
+    }
+    extra = {"client": secrets.token_hex(4), "device_id": secrets.token_hex(4)}
+    changes: dict[str, Any] = {"headers": headers}
+    if isinstance(login.json_, dict):
+        changes["json_"] = {**login.json_, **extra}
+    elif login.form is not None:
+        changes["form"] = {**login.form, **extra}
+    return login.model_copy(update=changes)
+
+
+# --- names that nobody has -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Names:
+    """Answers for a name that somebody has and for two that nobody has."""
+
+    case: Case
+    known: Read
+    unknown: tuple[Read, Read]
+    names: tuple[str, ...]
+    control: Read | None = None
+
+
+def names(world: World, case: Case) -> Names:
+    """The same request for an account that exists and for two that do not."""
+    assert case.persona and case.variant
+    if case.variant == "locked":
+        return _locked(world, case)
+    persona = subject(world, case)
+    account = world.target.account(persona)
+    key = _name_key(account.facts)
+    name = str(account.facts[key])
+    made_up = [_like(name), _like(name)]
+    control = None
+    wrong = _wrong()
+    reads = []
+    for one in (name, *made_up):
+        given = {**account.facts, key: one, "password": wrong}
+        reads.append(_ask_for(world, case, persona, given))
+    if case.variant.startswith("login."):
+        control, _ = try_login(world, persona)
+    return Names(case, reads[0], (reads[1], reads[2]), (name, *made_up), control)
+
+
+def _name_key(facts: Mapping[str, Any]) -> str:
+    """The fact by which a login names the account."""
+    for key in ("username", "email", "user", "login", "client_id"):
+        if key in facts:
+            return key
+    raise NotBuilt("the accounts have no fact 'username', 'email', 'user' or 'login' to vary")
+
+
+def _like(name: str) -> str:
+    """A name of the same shape that nobody has."""
+    local, at, host = name.partition("@")
+    swapped = "".join(secrets.choice(string.ascii_lowercase) for _ in range(max(len(local), 8)))
+    return swapped[: len(local)] + at + host if len(local) >= 8 else swapped + at + host
+
+
+def _ask_for(world: World, case: Case, persona: str, given: Mapping[str, Any]) -> Read:
+    accounts = world.target.accounts
+    variant = case.variant or ""
+    if variant.startswith("login."):
+        return _first_answer(world, persona, given)
+    step = accounts.reset_password if variant == "reset" else accounts.sign_up
+    assert step is not None
+    tenant = case.tenant or policy.sole_tenant(world.target)
+    payload = world.payload(ANONYMOUS, "account", tenant, {}, **given)
+    return world.send(ANONYMOUS, step, payload, "attempt", ABOUT, tenant)
+
+
+def _first_answer(
+    world: World, persona: str, given: Mapping[str, Any], wire: Wire | None = None
+) -> Read:
+    """The answer to the main login request, whatever it says."""
+    login = login_of(world, persona)
+    # The answer itself is what is compared, whether or not it lets anybody in.
+    with watched(world) as seen, contextlib.suppress(LoginFailed, Unreachable):
+        logins.first_step(wire or world.wire, persona, login, Identity(), login.step(), given)
+    if not seen:
+        raise NotBuilt(f"the login of {persona} sends no request of its own")
+    return world.read(seen[-1])
+
+
+def _locked(world: World, case: Case) -> Names:
+    """The answer after too many failures, for a name that somebody has and for two of nobody."""
+    claim = world.target.accounts.lock_out
+    assert claim is not None
+    persona = world.enlist(case.roles, case.tenant or policy.sole_tenant(world.target))
+    account = world.target.account(persona)
+    key = _name_key(account.facts)
+    tried = (
+        str(account.facts[key]),
+        _like(str(account.facts[key])),
+        _like(str(account.facts[key])),
+    )
+    with _from_elsewhere(world) as wire:
+        control, _ = try_login(world, persona, wire=wire)
+        reads = []
+        for name in tried:
+            for _ in range(claim.attempts + 1):
+                given = {**account.facts, key: name, "password": _wrong()}
+                read = _first_answer(world, persona, given, wire)
+            reads.append(read)
+    return Names(case, reads[0], (reads[1], reads[2]), tried, control)
+
+
+# --- how long it takes -----------------------------------------------------------------------
+
+SAMPLES = 16
+
+
+@dataclass(frozen=True)
+class NamesTimed:
+    """Seconds that answers took, in turns, for names that somebody has and that nobody has."""
+
+    case: Case
+    known: tuple[float, ...]
+    unknown: tuple[float, ...]
+    example: Read
+    again: NamesTimed | None = None
+
+
+def names_timed(world: World, case: Case) -> NamesTimed:
+    """Two rounds of turns, so that one slow moment is no finding."""
+    first = _round(world, case)
+    return replace(first, again=_round(world, case))
+
+
+def _round(world: World, case: Case) -> NamesTimed:
+    claim = world.target.accounts.lock_out
+    each = max(min((claim.attempts if claim else 4) - 1, 4), 1)
+    tenant = case.tenant or policy.sole_tenant(world.target)
+    spans: dict[bool, list[float]] = {True: [], False: []}
+    read: Read | None = None
+    with _from_elsewhere(world) as wire:
+        while len(spans[True]) < SAMPLES:
+            persona = world.enlist(case.roles, tenant)
+            account = world.target.account(persona)
+            key = _name_key(account.facts)
+            named = {True: str(account.facts[key]), False: _like(str(account.facts[key]))}
+            for turn in range(each):
+                for real in (True, False) if turn % 2 else (False, True):
+                    given = {**account.facts, key: named[real], "password": _wrong()}
+                    if case.variant == "reset":
+                        read = _ask_for(world, case, persona, given)
+                    else:
+                        read = _first_answer(world, persona, given, wire)
+                    if read.outcome in {Outcome.LIMITED, Outcome.BROKEN}:
+                        raise NotBuilt(f"timing stopped at {read.status}", read.exchange)
+                    spans[real].append(read.exchange.seconds)
+    assert read is not None
+    return NamesTimed(case, tuple(spans[True]), tuple(spans[False]), read)
+
+
+# --- second factors --------------------------------------------------------------------------
+
+
+def second_factor(world: World, case: Case) -> Scenario:
+    """The login without its second step, with a wrong code, with a used one, by another way."""
+    assert case.persona
+    way, variant = way_of_case(case)
+    persona, login = case.persona, world.target.login[way]
+    door = door_of(world, persona)
+    steps = [opens("after both steps", knock(world, persona, door, "control"))]
+    control = steps[0].read
+    steps.append(closed(world, door))
+    if variant == "half-way":
+        for says, half in _half_way(world, persona, login):
+            read = knock(world, persona, door, credentials=half)
+            steps.append(stays_shut(says, read, "second-factor", control))
+    elif variant == "wrong-code":
+        right = logins.code(persona, str(world.target.account(persona).facts["totp"]))
+        wrong = f"{(int(right) + 500_000) % 1_000_000:06d}"
+        read, _ = try_login(world, persona, login=login, given={"code": wrong})
+        steps.append(stays_shut("a login with a wrong code", read, "second-factor"))
+    elif variant == "used-code":
+        world.log_in_again(persona)
+        used = logins.code(persona, str(world.target.account(persona).facts["totp"]))
+        read, _ = try_login(world, persona, login=login, given={"code": used})
+        steps.append(stays_shut("a second login with the same code", read, "second-factor.replay"))
+    else:
+        other = variant.removeprefix("by-")
+        read, _ = try_login(world, persona, login=world.target.login[other])
+        steps.append(stays_shut(f"a login by {other!r}, without the code", read, "second-factor"))
+    return Scenario(case, tuple(steps))
+
+
+def _half_way(world: World, persona: str, login: Login) -> list[tuple[str, Credentials]]:
+    """Everything that the first step gave, used as a credential."""
+    identity = Identity()
+    answer = logins.first_step(world.wire, persona, login, identity, login.step())
+    told = [leaf for _path, leaf in leaves(parsed(answer) if answer else None)]
+    strings = dict.fromkeys(
+        one for one in (*identity.values.values(), *told) if isinstance(one, str) and len(one) >= 8
+    )
+    found = [
+        (
+            "a value of the first answer as bearer token",
+            Credentials({"Authorization": f"Bearer {one}"}),
+        )
+        for one in list(strings)[:8]
+    ]
+    if identity.cookies:
+        found.append(("the cookies of the first step", Credentials({}, dict(identity.cookies))))
+    for one in strings:
+        world.wire.redactor.add(one)
+    return found or [("without anything, as the first step gave nothing", Credentials())]

@@ -1,0 +1,240 @@
+"""Trials of rights that have ended: used before, ended, and used again on the very next request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from conformance import policy
+from conformance.claims import Channel
+from conformance.doors import Door, doors
+from conformance.instances import Instance, NotBuilt
+from conformance.login import Credentials
+from conformance.model import Case, Outcome, Read, Scenario, Step
+from conformance.session import Session
+from conformance.sources.identity import makeable
+from conformance.trials.doors import door_of, knock, opens, stays_shut
+from conformance.trials.sessions import try_login, try_refresh
+from conformance.world import World, taken
+
+
+def account_event(world: World, case: Case) -> Scenario:
+    """An account that is disabled or loses a role, while something of it is still open."""
+    assert case.persona and case.variant
+    event, channel = case.variant.split(".", 1)
+    role, tenant = case.roles[0], case.tenant or policy.sole_tenant(world.target)
+    accounts = world.target.accounts
+    assert accounts.create is not None
+    keeps: str | None = None
+    if event == "role-removed":
+        keeps = _another_role(world, role)
+    both = keeps is not None and "roles" in accounts.create.placeholders
+    persona = world.enlist([role, keeps] if both and keeps else [role], tenant)
+    door = doors(world.target, (role,), (keeps,) if keeps else ())[0]
+    session = world.log_in_again(persona)
+    using = _Using(world, persona, session, door, channel)
+    before = using.now()
+    steps = [opens(f"{channel} before", before)]
+    if event == "disabled":
+        assert accounts.disable is not None
+        ended = world.ask_about(accounts.disable, persona)
+    else:
+        assert accounts.change_roles is not None
+        given = {"roles": [keeps], "role": keeps, "removed": role}
+        ended = world.ask_about(accounts.change_roles, persona, **given)
+    steps.append(opens(f"the account is {event.replace('-', ' ')}", ended))
+    after = using.now()
+    steps.append(stays_shut(f"{channel} afterwards", after, f"stale.{event}", before))
+    if keeps:
+        left = doors(world.target, (keeps,))
+        read, _ = try_login(world, persona) if not left else (None, None)
+        alive = read or _knock_anew(world, persona, left[0])
+        steps.append(opens("what the account may still do", alive))
+    else:
+        other = knock(world, case.persona, door_of(world, case.persona), "control")
+        steps.append(opens("another account of the role", other))
+    return Scenario(case, tuple(steps))
+
+
+def _another_role(world: World, role: str) -> str:
+    """A role that an account can keep: it does not open what the other one opens."""
+    for other in makeable(world.target):
+        if other == role:
+            continue
+        for door in doors(world.target, (role,), (other,)):
+            if policy.grants(world.target, (role, other), door.resource, door.operation):
+                return other
+    raise NotBuilt(f"no other role leaves open what {role} opens alone, so none can be removed")
+
+
+def _knock_anew(world: World, persona: str, door: Door) -> Read:
+    return knock(world, persona, door, "control", session=world.log_in_again(persona))
+
+
+class _Using:
+    """One way of using what an account may do, again and again with what it got at first."""
+
+    def __init__(
+        self, world: World, persona: str, session: Session, door: Door, channel: str
+    ) -> None:
+        self._world, self._persona, self._session, self._door = world, persona, session, door
+        self._shown = session.shown()
+        self._channel = world.target.channels.get(channel)
+        self._name = channel
+        self._taken: dict[str, Any] = {}
+        if self._channel is not None:
+            self._taken = make(world, persona, self._channel, session, None)
+
+    def now(self) -> Read:
+        if self._name == "refresh":
+            read, renewed = try_refresh(
+                self._world, self._persona, self._session.identity, door=self._door
+            )
+            if renewed is not None:
+                self._session = Session(self._world.wire, self._persona, fixed=renewed)
+            return read
+        if self._channel is not None:
+            return use(self._world, self._persona, self._channel, self._taken, self._shown, None)
+        return knock(
+            self._world,
+            self._persona,
+            self._door,
+            session=self._session,
+            credentials=self._shown,
+        )
+
+
+def make(
+    world: World,
+    persona: str,
+    channel: Channel,
+    session: Session | None,
+    instance: Instance | None,
+) -> dict[str, Any]:
+    """What the steps that open a channel took. Raises NotBuilt."""
+    found: dict[str, Any] = {}
+    tenant = policy.tenant_of(world.target, persona) or policy.sole_tenant(world.target)
+    resource = instance.resource if instance else "account"
+    for step in channel.make:
+        payload = world.payload(
+            persona, resource, tenant, instance.lineage() if instance else {}, **found
+        )
+        about = (resource, "channel")
+        read = world.send(persona, step, payload, "set-up", about, session=session)
+        if read.outcome is not Outcome.ALLOWED:
+            raise NotBuilt(f"{step.request} got {read.status}", read.exchange)
+        found |= taken(step, read)
+    return found
+
+
+def use(
+    world: World,
+    persona: str,
+    channel: Channel,
+    given: dict[str, Any],
+    shown: Credentials,
+    instance: Instance | None,
+) -> Read:
+    """The channel used, with the credentials of the beginning or with none."""
+    tenant = policy.tenant_of(world.target, persona) or policy.sole_tenant(world.target)
+    resource = instance.resource if instance else "account"
+    payload = world.payload(
+        persona, resource, tenant, instance.lineage() if instance else {}, **given
+    )
+    carried = shown if channel.credential else Credentials()
+    return world.send(
+        persona, channel.use, payload, "attempt", (resource, "channel"), credentials=carried
+    )
+
+
+# --- relations -------------------------------------------------------------------------------
+
+
+def ended_relation(world: World, case: Case) -> Scenario:
+    """What a relation opened, before and after the relation's end; others may still read it."""
+    assert case.persona and case.resource and case.variant
+    tenant = case.tenant or policy.sole_tenant(world.target)
+    anchor = world.obtain(
+        case.resource, tenant, {case.persona: case.relation}, fresh=True, state=_state(world, case)
+    )
+    head, name = case.variant.split(".", 1)
+    if head == "channel":
+        return _through_channel(world, case, anchor, world.target.channels[name])
+    operation = world.target.operation(head, name)
+    about = world.target.object_of(head, name)
+    assert about is not None
+    instance = anchor
+    if about != case.resource:
+        instance = world.obtain(
+            about,
+            tenant,
+            {},
+            within=anchor,
+            apart_from=case.persona,
+            state=operation.after if about == head else (),
+        )
+    elif head != case.resource and operation.after:
+        _child(world, head, tenant, anchor, case.persona, operation.after)
+
+    def read(persona: str, purpose: str) -> Read:
+        lineage = world.around(head, name, tenant, instance)
+        given: dict[str, Any] = {"ids": [instance.id]} if world.target.batch(head, name) else {}
+        if "term" in operation.placeholders:
+            given["term"] = "wardproof"
+        payload = world.payload(persona, head, tenant, lineage, **given)
+        return world.send(persona, operation, payload, purpose, (head, name))
+
+    before = read(case.persona, "control")
+    steps = [opens(f"{head}.{name} while the relation lasts", before)]
+    steps.append(opens("the end of the relation", _end(world, case, anchor)))
+    after = read(case.persona, "attempt")
+    steps.append(stays_shut(f"{head}.{name} after its end", after, "stale.relation", before))
+    steps += _still_there(world, case, head, name, tenant, read)
+    return Scenario(case, tuple(steps))
+
+
+def _state(world: World, case: Case) -> Sequence[str]:
+    head, _, name = (case.variant or "").partition(".")
+    return world.target.operation(head, name).after if head == case.resource else ()
+
+
+def _child(
+    world: World, resource: str, tenant: str, anchor: Instance, persona: str, state: Sequence[str]
+) -> None:
+    world.obtain(resource, tenant, {}, within=anchor, apart_from=persona, state=state)
+
+
+def _end(world: World, case: Case, anchor: Instance) -> Read:
+    assert case.persona
+    return world.end_relation(case.persona, anchor, case.relation)
+
+
+def _still_there(
+    world: World, case: Case, resource: str, name: str, tenant: str, read: Any
+) -> list[Step]:
+    """Somebody who needs no relation reads the record; if there is nobody, the persona's door."""
+    other = world.choose(tenant, resource, name, {}, apart_from=case.persona, free=True)
+    if other is not None:
+        return [opens(f"the record, read by {other}", read(other, "control"))]
+    assert case.persona
+    door = door_of(world, case.persona)
+    return [opens("what else the persona may do", knock(world, case.persona, door, "control"))]
+
+
+def _through_channel(world: World, case: Case, anchor: Instance, channel: Channel) -> Scenario:
+    assert case.persona and channel.about
+    instance = anchor
+    if channel.about != anchor.resource:
+        instance = world.obtain(
+            channel.about, anchor.tenant, {}, within=anchor, apart_from=case.persona
+        )
+    given = make(world, case.persona, channel, None, instance)
+    shown = world.sessions[case.persona].shown()
+    before = use(world, case.persona, channel, given, shown, instance)
+    steps = [opens("the channel while the relation lasts", before)]
+    steps.append(opens("the end of the relation", _end(world, case, anchor)))
+    after = use(world, case.persona, channel, given, shown, instance)
+    steps.append(stays_shut("the channel after its end", after, "stale.channel", before))
+    door = door_of(world, case.persona)
+    alive = knock(world, case.persona, door, "control")
+    return Scenario(case, (*steps, opens("what else the persona may do", alive)))
