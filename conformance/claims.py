@@ -14,6 +14,7 @@ from conformance.schema import (
     Extraction,
     JsonPath,
     Names,
+    Paging,
     Preparation,
     Request,
     Step,
@@ -120,9 +121,10 @@ class Duty(Strict):
 
 
 class TrailEntry(Strict):
-    """Where the trail says what, inside one row."""
+    """Where the trail says what, inside one row; what is left out is listed as not claimed."""
 
     correlation: JsonPath
+    id: JsonPath | None = Field(default=None, description="what tells one entry from another")
     actor: JsonPath | None = None
     on_behalf_of: JsonPath | None = None
     patient: JsonPath | None = Field(default=None, description="one id, or several")
@@ -145,9 +147,16 @@ class TrailOutcomes(Strict):
 
 
 class TrailRead(Preparation):
-    """How the trail is read; {correlation} if it can be asked for one attempt."""
+    """How the trail is read: {correlation} and {since}, where it can be asked for them.
+
+    A query parameter whose placeholder has no value at the time is left out.
+    """
 
     items: JsonPath
+    next: Paging | None = None
+
+
+Event = Literal["allowed", "denied", "unauthenticated", "failed"]
 
 
 class Trail(Strict):
@@ -161,16 +170,20 @@ class Trail(Strict):
         default=None, description="request header by which an attempt is given its correlation id"
     )
     answered: Extraction | None = Field(
-        default=None, description="where the answer names the correlation id, if it does so alone"
+        default=None, description="where the answer names the correlation id"
     )
     entry: TrailEntry
     actor: str = Field(default="{persona.username}", description="what names the actor")
+    tenant: str = Field(default="{tenant.name}", description="what names the tenant")
     patient: str | None = Field(
         default=None, description="the resource that stands for the patient"
     )
     outcomes: TrailOutcomes = TrailOutcomes()
-    events: list[Literal["allowed", "denied", "unauthenticated", "failed"]] = Field(
+    events: list[Event] = Field(
         default=["allowed", "denied"], description="attempts that leave an entry"
+    )
+    exempt: list[str] = Field(
+        default=[], description="RESOURCE.OPERATION that leave none; public ones need not"
     )
     tolerance: float = Field(default=5, gt=0, description="seconds the clocks may differ")
     delay: float = Field(default=0, ge=0, le=60, description="seconds until an entry shows")

@@ -147,6 +147,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if empty:
         config.hook.pytest_deselected(items=empty)
         items[:] = [item for item in items if not _is_empty(item)]
+    items.sort(key=lambda item: suite.is_last(getattr(item, "function", None)))
 
 
 def _is_empty(item: pytest.Item) -> bool:
@@ -167,6 +168,8 @@ def harness(request: pytest.FixtureRequest) -> Harness:
         assert state.place is not None
         state.opened = state.opened or run.connect(state.loaded, state.place)
         state.harness = run.harness(state.loaded, state.opened, state.seed)
+        if state.opened.wire.journal is not None:
+            state.opened.wire.journal.planned = frozenset(state.planned)
     return state.harness
 
 
@@ -246,6 +249,8 @@ class _Worker:
         if judged.verdict.result in {Result.NOT_CLAIMED, Result.NOT_TESTED}:
             report.outcome = "skipped"
             report.longrepr = (str(item.path), 0, judged.verdict.reason)
+        if harness is not None and harness.world.wire.journal is not None:
+            harness.world.wire.journal.finished(case.id)
         record = self._records(judged, harness)
         report.user_properties.append((_PROPERTY, json.dumps(record)))
 
@@ -400,6 +405,8 @@ class _Controller:
         enough = self.config.getoption("stop_after")
         if enough and self._failed >= enough and self._session is not None:
             self._session.shouldstop = f"{self._failed} cases failed"
+            if self.state.opened is not None and self.state.opened.wire.journal is not None:
+                self.state.opened.wire.journal.stop()
         report.user_properties = [
             (name, value) for name, value in report.user_properties if name != _PROPERTY
         ]

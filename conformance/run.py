@@ -16,6 +16,7 @@ from conformance import policy
 from conformance.harness import Harness
 from conformance.inventory import Documented, NoDocument
 from conformance.inventory import read as read_document
+from conformance.journal import Journal
 from conformance.model import Message
 from conformance.redaction import Redactor
 from conformance.server import Server
@@ -67,6 +68,8 @@ def connect(loaded: Loaded, place: Place) -> Open:
     """Sessions for all personas and anonymous; nobody has logged in yet."""
     redactor = Redactor(loaded.secrets)
     wire = Wire(loaded.target, place.base_url, redactor)
+    if loaded.target.audit is not None:
+        wire.journal = Journal(loaded.target, place.state, place.base_url)
     names = (*loaded.target.personas, ANONYMOUS)
     sessions = {name: Session(wire, name, place.state) for name in names}
     return Open(wire, sessions, redactor)

@@ -149,3 +149,23 @@ class Preparation(Request):
     """A request that somebody else makes so that a relation or a state comes true."""
 
     as_: Names = Field(default=[], alias="as")
+
+
+class Paging(Strict):
+    """How the next page of a list is asked for."""
+
+    param: str | None = Field(default=None, description="query parameter that moves on")
+    start: int | None = Field(default=None, description="first value, for numbered pages")
+    step: int = 1
+    cursor: Extraction | None = Field(default=None, description="where the next value is found")
+    link: Extraction | None = Field(default=None, description="where the next URL is found")
+    size: str | None = Field(default=None, description="query parameter for rows on a page")
+    most: int | None = Field(default=None, ge=1, description="rows that a page never exceeds")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Paging:
+        if self.link is None and self.param is None:
+            raise ValueError("say 'link', or 'param' with 'cursor' or 'start'")
+        if self.link is None and (self.cursor is None) == (self.start is None):
+            raise ValueError("'param' goes with either 'cursor' or 'start'")
+        return self

@@ -15,6 +15,7 @@ from conformance.target import Target
 F = TypeVar("F", bound=Callable[..., Any])
 _ATTRIBUTE = "__wardproof_cases__"
 _CITED = "__wardproof_clauses__"
+_LAST = "__wardproof_last__"
 
 Where = Callable[[Case], bool]
 
@@ -37,6 +38,17 @@ def clauses(*ids: str) -> Callable[[F], F]:
         return test
 
     return mark
+
+
+def last(test: F) -> F:
+    """Run a test when everything else of the run, whatever its suite, has been tried."""
+    setattr(test, _LAST, True)
+    return test
+
+
+def is_last(test: object) -> bool:
+    """Whether a test was marked with `last`."""
+    return hasattr(test, _LAST)
 
 
 def cited_by(test: object) -> tuple[str, ...]:

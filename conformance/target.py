@@ -38,6 +38,7 @@ from conformance.schema import (
     Extraction,
     JsonPath,
     Names,
+    Paging,
     Preparation,
     Regex,
     Request,
@@ -90,26 +91,6 @@ class Refusals(Strict):
     other_tenant: Statuses | None = None
     unrelated: Statuses | None = None
     missing: Statuses | None = None
-
-
-class Paging(Strict):
-    """How the next page of a list is asked for."""
-
-    param: str | None = Field(default=None, description="query parameter that moves on")
-    start: int | None = Field(default=None, description="first value, for numbered pages")
-    step: int = 1
-    cursor: Extraction | None = Field(default=None, description="where the next value is found")
-    link: Extraction | None = Field(default=None, description="where the next URL is found")
-    size: str | None = Field(default=None, description="query parameter for rows on a page")
-    most: int | None = Field(default=None, ge=1, description="rows that a page never exceeds")
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Paging:
-        if self.link is None and self.param is None:
-            raise ValueError("say 'link', or 'param' with 'cursor' or 'start'")
-        if self.link is None and (self.cursor is None) == (self.start is None):
-            raise ValueError("'param' goes with either 'cursor' or 'start'")
-        return self
 
 
 class Operation(Request):
@@ -690,6 +671,7 @@ def check(target: Target) -> list[Problem]:
         *_check_personas(target),
         *_check_resources(target),
         *_check_policy(target),
+        *_check_audit(target),
     ]
 
 
@@ -877,3 +859,24 @@ def _check_policy(target: Target) -> Iterator[Problem]:
                         )
                     elif match.group(2) and match.group(2) not in target.masks:
                         yield Problem((*loc, name), _unknown(match.group(2), "mask", target.masks))
+
+
+def _check_audit(target: Target) -> Iterator[Problem]:
+    trail = target.audit
+    if trail is None:
+        return
+    actors = _actors(target)
+    for key, read in (("read", trail.read), ("unattributed", trail.unattributed)):
+        for actor in read.as_ if read is not None else ():
+            if actor not in actors:
+                yield Problem(("audit", key, "as"), _unknown(actor, "role or persona", actors))
+    if trail.patient is not None and trail.patient not in target.resources:
+        yield Problem(("audit", "patient"), _unknown(trail.patient, "resource", target.resources))
+    known = {
+        f"{resource}.{name}"
+        for resource, described in target.resources.items()
+        for name in described.operations
+    }
+    for name in trail.exempt:
+        if name not in known:
+            yield Problem(("audit", "exempt"), _unknown(name, "operation", known))

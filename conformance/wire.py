@@ -20,6 +20,7 @@ from urllib.parse import urlencode, urlsplit
 import httpcore
 import httpx
 
+from conformance.journal import Journal
 from conformance.model import Answer, Exchange, Message
 from conformance.redaction import Redactor
 from conformance.schema import Request
@@ -113,6 +114,7 @@ class Wire:
         self.base_url = base_url
         self.redactor = redactor
         self.watchers: list[Callable[[Exchange], None]] = []
+        self.journal: Journal | None = None
         self.sent = 0
         self.codes: dict[str, int] = {}
         self._ids = itertools.count(1)
@@ -129,6 +131,8 @@ class Wire:
 
     def close(self) -> None:
         self._client.close()
+        if self.journal is not None:
+            self.journal.close()
 
     def apart(self, source: str | None = None) -> Wire:
         """A further wire with connections of its own, from the address `source` if given.
@@ -151,6 +155,8 @@ class Wire:
 
     def send(self, message: Message, persona: str, purpose: str) -> Exchange:
         """Send once. An error of transport becomes an exchange without an answer."""
+        if self.journal is not None:
+            message = self.journal.sending(message, persona)
         started, clock = time.time(), time.perf_counter()
         answer: Answer | None = None
         error: str | None = None
@@ -176,6 +182,8 @@ class Wire:
             started=started,
             seconds=time.perf_counter() - clock,
         )
+        if self.journal is not None:
+            self.journal.sent(exchange)
         for watch in self.watchers:
             watch(exchange)
         return exchange
@@ -185,7 +193,8 @@ class Wire:
         with self._client.stream(
             message.method,
             message.url,
-            headers=list(message.headers),
+            # Bytes, because httpx would refuse what is not ASCII.
+            headers=[(name.encode(), value.encode()) for name, value in message.headers],
             content=message.body or None,
         ) as response:
             chunks: list[bytes] = []

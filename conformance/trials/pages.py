@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from conformance.comparison import parsed
 from conformance.extraction import extract, values
 from conformance.instances import Payload
 from conformance.model import Outcome, Read
+from conformance.schema import Paging, Request
 from conformance.target import ANONYMOUS
 from conformance.world import World
 
@@ -29,39 +32,63 @@ def walk(
 ) -> list[Read]:
     """A list, page after page, up to `limit`; of `rows` rows where a size can be asked for."""
     operation = world.target.operation(resource, name)
-    paging = operation.next
+    found = follow(
+        world,
+        persona,
+        (resource, name),
+        operation,
+        operation.next,
+        operation.items or "$",
+        payload,
+        purpose,
+        tenant if persona == ANONYMOUS else None,
+        rows=rows,
+    )
+    return list(islice(found, limit))
+
+
+def follow(
+    world: World,
+    persona: str,
+    about: tuple[str, str],
+    template: Request,
+    paging: Paging | None,
+    items: str,
+    payload: Payload,
+    purpose: str,
+    tenant: str | None = None,
+    *,
+    rows: int = _LARGE_PAGE,
+) -> Iterator[Read]:
+    """Page after page of what `template` lists, as long as there is a next one."""
+    first = template
     extra: dict[str, Any] = {}
     if paging and paging.size:
         extra[paging.size] = rows
     if paging and paging.start is not None and paging.param:
         extra[paging.param] = paging.start
-    template = operation.model_copy(update={"query": {**operation.query, **extra}})
-    pages: list[Read] = []
-    named = tenant if persona == ANONYMOUS else None
-    while len(pages) < limit:
-        read = world.send(persona, template, payload, purpose, (resource, name), named)
-        pages.append(read)
+    template = first.model_copy(update={"query": {**first.query, **extra}})
+    while True:
+        read = world.send(persona, template, payload, purpose, about, tenant)
+        yield read
         answer = read.exchange.answer
         if paging is None or read.outcome is not Outcome.ALLOWED or answer is None:
-            break
-        found = values(operation.items or "$", parsed(answer))
+            return
+        found = values(items, parsed(answer))
         if paging.link:
             url = extract(paging.link, answer)
             if not url:
-                break
-            template = operation.model_copy(
-                update={"request": f"{operation.method} {url}", "query": {}}
-            )
+                return
+            template = first.model_copy(update={"request": f"{first.method} {url}", "query": {}})
             continue
         assert paging.param
         if paging.cursor:
             following = extract(paging.cursor, answer)
             if following in (None, "", False):
-                break
+                return
         else:
             if not found:
-                break
+                return
             following = int(extra[paging.param]) + paging.step
         extra[paging.param] = following
-        template = operation.model_copy(update={"query": {**operation.query, **extra}})
-    return pages
+        template = first.model_copy(update={"query": {**first.query, **extra}})
