@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import jwt
+import pyotp
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.utils import base64url_encode
@@ -166,12 +167,42 @@ def signed_hs256(claims: Any, secret: bytes) -> str:
     return (signed + b"." + base64url_encode(digest)).decode()
 
 
-def test_duties_that_must_stay_apart(sound: House, account: Any) -> None:
-    _, identifier = account
-    answer = sound.ask(
-        "tenant_admin.north",
-        "PUT",
-        f"/users/{identifier}/roles",
-        json={"roles": ["physician", "pharmacist"]},
-    )
-    assert answer.json()["error"]["code"] == "roles_apart"
+CHART = [
+    ("GET", "/patients/{patient}"),
+    ("GET", "/patients"),
+    ("GET", "/patients/count"),
+    ("GET", "/patients/search?q=Patient"),
+    ("PATCH", "/patients/{patient}"),
+    ("GET", "/patients/{patient}/timeline"),
+    ("GET", "/patients/{patient}/insurance"),
+    ("GET", "/patients/{patient}/documents"),
+    ("GET", "/patients/{patient}/encounters"),
+    ("GET", "/patients/{patient}/notes"),
+    ("GET", "/patients/{patient}/vitals"),
+    ("GET", "/patients/{patient}/medication-orders"),
+    ("GET", "/patients/{patient}/lab-orders"),
+    ("GET", "/wards/{ward}/board"),
+]
+
+
+@pytest.mark.parametrize("other", ["nurse", "receptionist", "privacy_officer", "lab_technician"])
+def test_an_administrator_reads_no_chart_whatever_the_other_roles(other: str, sound: House) -> None:
+    ward = sound.get("nurse.north", "/wards").json()["items"][0]["id"]
+    for roles in ([other, "tenant_admin"], ["tenant_admin", other]):
+        name = f"both-{uuid4().hex[:10]}"
+        body = {"username": name, "password": PASSWORD, "name": "Both", "roles": roles}
+        made = sound.post("tenant_admin.north", "/users", body).json()
+        assert made["roles"] == sorted(roles)
+        owed = sound.login(name).json()["mfa_token"]
+        code = pyotp.TOTP(made["totp_secret"]).now()
+        tokens = sound.post(None, "/auth/mfa", {"mfa_token": owed, "code": code}).json()
+        patient = sound.patient()
+        member = {"user_id": made["id"]}
+        sound.post("receptionist.north", f"/patients/{patient}/care-team", member)
+        headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+        for method, path in CHART:
+            asked = sound.ask(
+                None, method, path.format(patient=patient, ward=ward), headers=headers
+            )
+            assert asked.status_code == 403, path
+        assert sound.get(None, "/users", headers=headers).status_code == 200
