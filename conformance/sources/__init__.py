@@ -21,7 +21,7 @@ from conformance.cases import (
     whole,
     wrong_parents,
 )
-from conformance.sources import identity, rights
+from conformance.sources import identity, properties, rights, transport
 
 __all__ = [
     "anonymous",
@@ -37,11 +37,13 @@ __all__ = [
     "listings",
     "matrix",
     "paged",
+    "properties",
     "references",
     "rights",
     "searches",
     "selectors",
     "timed",
+    "transport",
     "undeclared_selectors",
     "whole",
     "wrong_parents",

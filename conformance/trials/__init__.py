@@ -4,7 +4,7 @@ The attempt comes before the control, so that a permitted write cannot remove th
 under the denied one. A writing case has an instance of its own.
 """
 
-from conformance.trials import guesses, rights, sessions, tokens
+from conformance.trials import assignment, guesses, properties, rights, sessions, tokens, transport
 from conformance.trials.errors import at_large, error
 from conformance.trials.ids import batch, body_id, foreign, reference, wrong_parent
 from conformance.trials.matrix import attempt
@@ -31,6 +31,7 @@ __all__ = [
     "Listing",
     "Setting",
     "Timing",
+    "assignment",
     "at_large",
     "attempt",
     "batch",
@@ -44,12 +45,14 @@ __all__ = [
     "guesses",
     "identifiers",
     "listing",
+    "properties",
     "reference",
     "rights",
     "search",
     "sessions",
     "timing",
     "tokens",
+    "transport",
     "walk",
     "wrong_parent",
 ]

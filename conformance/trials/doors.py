@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from conformance import policy
 from conformance.doors import Door, doors
 from conformance.instances import NotBuilt
@@ -31,10 +33,16 @@ def knock(
     *,
     session: Session | None = None,
     credentials: Credentials | None = None,
+    query: Mapping[str, str] | None = None,
 ) -> Read:
-    """The door's operation as `persona`, by another session or with other credentials if given."""
+    """The door's operation as `persona`, by another session or with other credentials if given.
+
+    `query` goes into the URL as well.
+    """
     target = world.target
     operation = target.operation(door.resource, door.operation)
+    if query:
+        operation = operation.model_copy(update={"query": {**operation.query, **query}})
     tenant = policy.tenant_of(target, persona) or policy.sole_tenant(target)
     given = {"term": "wardproof"} if "term" in operation.placeholders else {}
     payload = world.payload(persona, door.resource, tenant, {}, **given)

@@ -203,12 +203,11 @@ def listed(world: World, case: Case) -> Instance | None:
     return None
 
 
-def gathered(world: World, case: Case) -> Trial:
-    """An answer that gathers records, made after a visible and a strange one were planted."""
-    assert case.persona and case.resource and case.operation and case.tenant
-    operation = world.target.operation(case.resource, case.operation)
+def planted(world: World, case: Case) -> list[Instance]:
+    """Records for an answer that gathers some: those that its reader may see, strange ones too."""
+    assert case.resource and case.operation
     seen: list[Instance] = []
-    for resource in operation.shows:
+    for resource in world.target.operation(case.resource, case.operation).shows:
         described = world.target.resources[resource]
         safe = [name for name in described.operations if described.kind(name) in SAFE_KINDS]
         # The strange ones by each reading that the reader has, the visible one by the first.
@@ -220,6 +219,14 @@ def gathered(world: World, case: Case) -> Trial:
                 if instance is not None:
                     seen.append(instance)
                 break
+    return seen
+
+
+def gathered(world: World, case: Case) -> Trial:
+    """An answer that gathers records, made after a visible and a strange one were planted."""
+    assert case.persona and case.resource and case.operation and case.tenant
+    operation = world.target.operation(case.resource, case.operation)
+    seen = planted(world, case)
     setting = permitted(world, case, fresh=True)
     read, _payload = send(world, setting, case.persona, "attempt")
     return Trial(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from conformance import policy
-from conformance.instances import Instance, NotBuilt, Payload
+from conformance.instances import Instance, NotBuilt, NotTried, Payload
 from conformance.model import Because, Case, Exchange, Expected, Outcome, Read, Relation, Subject
-from conformance.target import ANONYMOUS, SAFE_KINDS, Operation, Refusals
+from conformance.target import ANONYMOUS, SAFE_KINDS, Operation, Refusals, is_loopback
 from conformance.trials.pages import walk
 from conformance.world import World
 
@@ -134,6 +135,16 @@ def permitted(world: World, case: Case, *, fresh: bool | None = None) -> Setting
     return on(world, case, mine_of(world, case, fresh=fresh))
 
 
+def may_disrupt(world: World) -> None:
+    """Raises NotTried where what stands in the way of others may not be tried."""
+    host = urlsplit(world.wire.base_url).hostname or ""
+    if not (is_loopback(host) or world.target.system.allow_disruption):
+        raise NotTried(
+            "outside the loopback this is tried only if the target file says "
+            "system.allow_disruption: true"
+        )
+
+
 def writes(case: Case) -> bool:
     """Whether the case changes something if it is let through."""
     return case.kind not in SAFE_KINDS
@@ -199,8 +210,12 @@ def subject(setting: Setting) -> Subject | None:
 def send(
     world: World, setting: Setting, persona: str, purpose: str, **given: Any
 ) -> tuple[Read, Payload]:
-    """The operation as `persona` sends it; `given` replaces lineage, template, ids or term."""
+    """The operation as `persona` sends it.
+
+    `given` replaces lineage, template, ids, term, or the credentials that are sent.
+    """
     lineage = given.pop("lineage", setting.lineage)
+    credentials = given.pop("credentials", None)
     tenant_named = given.pop("tenant_named", None)
     template = given.pop("template", setting.operation)
     if persona == ANONYMOUS:
@@ -211,7 +226,10 @@ def send(
         given.setdefault("ids", [setting.instance.id] if setting.instance else [])
     payload = world.payload(persona, setting.resource, setting.tenant, lineage, **given)
     about = (setting.resource, setting.name)
-    return world.send(persona, template, payload, purpose, about, tenant_named), payload
+    read = world.send(
+        persona, template, payload, purpose, about, tenant_named, credentials=credentials
+    )
+    return read, payload
 
 
 def _term(world: World, setting: Setting) -> str:
