@@ -55,7 +55,10 @@ def answers(world: World, case: Case) -> Answers:
     """The door to somebody who may and sees what was planted, to nobody, and for a missing id."""
     assert case.persona and case.resource and case.operation
     session = world.sessions[case.persona]
-    found = [Told(says, read, _holds(world, read)) for says, read in _asked(world, case)]
+    found = [
+        Told(says, read, _holds(world, read, echoes=says != _RECORD))
+        for says, read in _asked(world, case)
+    ]
     public = bool(policy.grants(world.target, (ANONYMOUS,), case.resource, case.operation))
     return Answers(
         case,
@@ -122,12 +125,15 @@ def _tried(world: World, setting: Setting, given: dict[str, Any], says: str) -> 
     return send(world, setting, setting.persona, "attempt", **more)[0]
 
 
-def _holds(world: World, read: Read) -> tuple[str, ...]:
-    """The planted fields that an answer holds and its request did not bring, by name."""
+def _holds(world: World, read: Read, *, echoes: bool) -> tuple[str, ...]:
+    """The planted fields that an answer holds, by name.
+
+    With `echoes` those are left out that the request brought, since an error may repeat it.
+    """
     answer = read.exchange.answer
     if answer is None:
         return ()
-    asked = read.exchange.request.text.lower()
+    asked = read.exchange.request.text.lower() if echoes else ""
     found = world.mint.find(answer.text).items()
     return tuple(sorted({f"{one.resource}.{one.field}" for key, one in found if key not in asked}))
 

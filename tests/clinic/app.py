@@ -18,7 +18,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
-from tests.clinic import appointments, notes, patients
+from tests.clinic import appointments, notes, patients, travelling
 from tests.clinic.faults import checked
 from tests.clinic.records import PASSWORD, Auth, Body, Records
 
@@ -38,6 +38,12 @@ def make(*names: str, elsewhere: str = ELSEWHERE, password: str = PASSWORD) -> F
     @app.post("/login")
     def login(body: Body) -> Body:
         return {"token": records.log_in(body)}
+
+    @app.post("/desk", include_in_schema=False)
+    def desk(body: Body, response: Response) -> Body:
+        cookie = travelling.session_cookie(records.log_in(body), faults)
+        response.headers["Set-Cookie"] = cookie
+        return {}
 
     app.include_router(patients.routes(records))
     app.include_router(notes.routes(records))
@@ -91,10 +97,11 @@ def _echo(request: Request) -> list[str]:
 def _manners(app: FastAPI, faults: frozenset[str], elsewhere: str) -> None:
     """What happens to every request and answer, whatever it is about."""
     requests = count(1)
+    tags: set[str | None] = set()
 
     @app.middleware("http")
     async def around(request: Request, proceed: Next) -> Response:
-        if request.url.path == "/login":
+        if request.url.path in {"/login", "/desk"}:
             return await proceed(request)
         if "forgetful" in faults and next(requests) > PATIENCE:
             os._exit(1)
@@ -106,7 +113,17 @@ def _manners(app: FastAPI, faults: frozenset[str], elsewhere: str) -> None:
             return RedirectResponse(elsewhere + request.url.path, 302)
         if "login-page" in faults:
             return HTMLResponse("<html><form>Log in</form></html>")
-        answer = await proceed(request)
+        if travelling.preflight(request):
+            answer = Response(status_code=204)
+            travelling.dress(request, answer, faults)
+            return answer
+        held = request.headers.get("if-none-match")
+        if "asked-first" in faults and held and held in tags:
+            return Response(status_code=304)
+        travelling.taken(request.scope, faults)
+        answer = await travelling.conditional(request, await proceed(request))
+        tags.add(answer.headers.get("etag"))
+        travelling.dress(request, answer, faults)
         if "server-version" in faults:
             answer.headers["Server"] = "clinicd/1.2.3"
         return answer

@@ -39,6 +39,22 @@ FAULTS = {
     # Whether it is done
     "ignored-write": "a change of a patient is answered as done, and is not made",
     "ignored-delete": "deleting a patient is answered as done, and is not made",
+    # How answers travel
+    "stored": "a patient's answers may stay in the browser for a minute",
+    "shared-cache": "the list of appointments may stay in proxies for a minute",
+    "asked-first": "whoever names the tag of an answer is told that it is still the same",
+    "sniffable": "answers that something is missing lack nosniff",
+    "json-as-page": "the list of patients comes as text/html",
+    "any-origin": "pages of every origin may read answers with their visitor's session",
+    "null-origin": "pages without an origin of their own may read answers",
+    "origin-by-ending": "pages of every origin that ends like the portal's may read answers",
+    "unvaried-origin": "answers follow the Origin and do not say so to caches",
+    "closed-origin": "the portal's pages may read nothing",
+    "token-in-link": "the list of appointments links to itself with the session's token",
+    "query-token": "the session's token is taken from the query as well",
+    "script-cookie": "scripts can read the session's cookie",
+    "plain-cookie": "the session's cookie is sent without TLS",
+    "cross-site-cookie": "the session's cookie is sent along by pages of other sites",
     # What is documented
     "new-route": "the API document has an operation that the target file does not name",
     "lost-route": "searching patients is in no API document",

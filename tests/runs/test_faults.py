@@ -18,6 +18,7 @@ ROLES, TENANTS, ERRORS, LOGIN = (
     "error_hygiene",
     "unauthenticated",
 )
+TRAVEL = "transport"
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,18 @@ ROWS = [
     _row("first-id-only", TENANTS, "batch.write", "*batch*"),
     _row("ignored-write", ROLES, "no-effect", "*granted*.patient.*"),
     _row("ignored-delete", ROLES, "no-effect", "*granted*.patient.*"),
+    _row("stored", TRAVEL, "transport.stored", "*stored*.patient.* *apart*.patient.*"),
+    _row("shared-cache", TRAVEL, "transport.stored transport.vary", "*.appointment.*"),
+    _row("asked-first", TRAVEL, "transport.conditional", "*.patient.read.*"),
+    _row("sniffable", TRAVEL, "transport.sniffed", "*say-what-they-are*"),
+    _row("json-as-page", TRAVEL, "transport.type", "*.patient.list.*"),
+    _row("any-origin", TRAVEL, "transport.cors", "*pages*.unrelated *door*.note.*"),
+    _row("null-origin", TRAVEL, "transport.cors", "*pages*"),
+    _row("origin-by-ending", TRAVEL, "transport.cors", "*pages*"),
+    _row("unvaried-origin", TRAVEL, "transport.cors-vary", "*pages*"),
+    _row("closed-origin", TRAVEL, "transport.cors-refused", "*pages*"),
+    _row("token-in-link", TRAVEL, "transport.secret-in-url", "*into-urls*"),
+    _row("query-token", TRAVEL, "transport.token-in-query", "*query*"),
     _row("new-route", ROLES, "inventory.unclassified", "*classified*"),
     _row("lost-route", ROLES, "inventory.undocumented", "*classified*"),
     _row("gone-route", ROLES, "inventory.undocumented", "*classified*"),
@@ -82,6 +95,9 @@ ROWS = [
 
 ELSEWHERE = {
     "tenant-header": "test_the_tenant_header_does_not_win",
+    "script-cookie": "test_transport",
+    "plain-cookie": "test_transport",
+    "cross-site-cookie": "test_transport",
     "errors-as-200": "test_refusals_that_answer_200",
     "always-500": "test_sick_targets",
     "login-page": "test_sick_targets",
