@@ -71,6 +71,7 @@ class Harness:
         self.judged: Judged | None = None
         self._watch = _Watch()
         self._silences = 0
+        world.documented = document if isinstance(document, list) else ()
         world.wire.watchers.append(self._see)
 
     def _see(self, exchange: Exchange) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,33 @@ from conformance.wire import Wire
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _SHAPE = re.compile(r"\{[^}]*\}")
+_DEPTH = 6
+
+
+@dataclass(frozen=True)
+class Property:
+    """A property of a body as the API document describes it."""
+
+    name: str
+    type: str | None = None
+    format: str | None = None
+    values: tuple[Any, ...] = ()
+    read_only: bool = False
 
 
 @dataclass(frozen=True)
 class Documented:
-    """One operation of the API document."""
+    """One operation of the API document, with the properties that it takes and answers.
+
+    `takes` are those at the top of the request's body, `answers` also those of rows and of what
+    an answer wraps; `takes_anything` is a body of which the document names no property.
+    """
 
     method: str
     path: str
+    takes: tuple[Property, ...] = ()
+    answers: tuple[Property, ...] = ()
+    takes_anything: bool = False
 
     @property
     def shape(self) -> str:
@@ -75,9 +94,98 @@ def _operations(data: Any, where: str) -> Iterator[Documented]:
     prefix = _prefix(data)
     for path, item in data["paths"].items():
         if isinstance(item, dict):
-            for method in item:
+            for method, described in item.items():
                 if method in _METHODS:
-                    yield Documented(method.upper(), prefix + str(path))
+                    body = _taken(data, described)
+                    takes = tuple(_properties(data, body, 1))
+                    yield Documented(
+                        method.upper(),
+                        prefix + str(path),
+                        takes,
+                        tuple(_properties(data, _answered(data, described), 3)),
+                        takes_anything=body is not None and not takes,
+                    )
+
+
+def _resolved(data: Any, value: Any) -> dict[str, Any]:
+    """What a reference inside the document stands for; empty where there is nothing."""
+    for _ in range(_DEPTH):
+        reference = value.get("$ref") if isinstance(value, dict) else None
+        if not isinstance(reference, str):
+            break
+        value = data
+        for part in reference.removeprefix("#/").split("/"):
+            key = part.replace("~1", "/").replace("~0", "~")
+            value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _schema(data: Any, described: dict[str, Any]) -> Any:
+    """The schema of the first body that is JSON (OpenAPI 3 `content`, Swagger 2 `schema`)."""
+    content = described.get("content")
+    media = content if isinstance(content, dict) else {}
+    named = sorted(media, key=lambda name: "json" not in str(name))
+    return _resolved(data, media[named[0]]).get("schema") if named else described.get("schema")
+
+
+def _taken(data: Any, operation: Any) -> Any:
+    operation = operation if isinstance(operation, dict) else {}
+    parameters = operation.get("parameters")
+    for one in parameters if isinstance(parameters, list) else []:
+        if _resolved(data, one).get("in") == "body":
+            return _resolved(data, one).get("schema")
+    return _schema(data, _resolved(data, operation.get("requestBody")))
+
+
+def _answered(data: Any, operation: Any) -> Any:
+    responses = operation.get("responses") if isinstance(operation, dict) else None
+    found = responses if isinstance(responses, dict) else {}
+    good = sorted(str(status) for status in found if str(status).startswith("2"))
+    by_text = {str(status): one for status, one in found.items()}
+    return _schema(data, _resolved(data, by_text[good[0]])) if good else None
+
+
+def _properties(data: Any, schema: Any, depth: int) -> Iterator[Property]:
+    """The properties of a schema, `depth` levels of objects and rows deep."""
+    found: dict[str, Property] = {}
+    waiting = [(schema, depth, _DEPTH)]
+    while waiting:
+        one, left, more = waiting.pop(0)
+        resolved = _resolved(data, one)
+        if not more:
+            continue
+        for key in ("allOf", "anyOf", "oneOf"):
+            parts = resolved.get(key)
+            waiting += [(part, left, more - 1) for part in parts or () if isinstance(parts, list)]
+        if "items" in resolved:
+            waiting.append((resolved["items"], left, more - 1))
+        properties = resolved.get("properties")
+        for name, described in (properties if isinstance(properties, dict) else {}).items():
+            found.setdefault(str(name), _property(data, str(name), described))
+            if left > 1:
+                waiting.append((described, left - 1, more - 1))
+    yield from found.values()
+
+
+def _property(data: Any, name: str, described: Any) -> Property:
+    """One property; of several ways to write it the first that says a type."""
+    outer = _resolved(data, described)
+    ways = [outer]
+    for key in ("allOf", "anyOf", "oneOf"):
+        parts = outer.get(key)
+        ways += [_resolved(data, part) for part in parts or () if isinstance(parts, list)]
+    typed = next((way for way in ways if way.get("type") not in (None, "null")), outer)
+    values = typed.get("enum")
+    kind = typed.get("type")
+    if isinstance(kind, list):
+        kind = next((one for one in kind if one != "null"), None)
+    return Property(
+        name,
+        str(kind) if kind else None,
+        str(typed["format"]) if "format" in typed else None,
+        tuple(values) if isinstance(values, list) else (),
+        outer.get("readOnly") is True,
+    )
 
 
 def _prefix(data: dict[str, Any]) -> str:
@@ -88,11 +196,19 @@ def _prefix(data: dict[str, Any]) -> str:
     return str(data.get("basePath", path)).rstrip("/") if "{" not in path else ""
 
 
-def _shapes(target: Target, request: Request) -> set[str]:
+def shapes_of(target: Target, request: Request) -> set[str]:
     """Every way in which the API document may write the request's path."""
     base = urlsplit(target.system.base_url.replace("{port}", "1")).path.rstrip("/")
     prefixes = {"", base, target.tenancy.path or "", base + (target.tenancy.path or "")}
     return {f"{request.method} {_shape(prefix + request.path)}" for prefix in prefixes}
+
+
+def described(
+    target: Target, documented: Iterable[Documented], request: Request
+) -> Documented | None:
+    """What the API document says of a request of the target file, None if nothing."""
+    ways = shapes_of(target, request)
+    return next((one for one in documented if one.shape in ways), None)
 
 
 def _preparations(target: Target) -> Iterator[Request]:
@@ -114,12 +230,12 @@ def _preparations(target: Target) -> Iterator[Request]:
 def compare(target: Target, documented: list[Documented]) -> list[Verdict]:
     """A failure for each unclassified or undocumented operation; a pass if there is none."""
     operations = {
-        f"{resource}.{name}": _shapes(target, operation)
+        f"{resource}.{name}": shapes_of(target, operation)
         for resource, described in target.resources.items()
         for name, operation in described.operations.items()
     }
-    known = {shape for shapes in operations.values() for shape in shapes}
-    known |= {shape for one in _preparations(target) for shape in _shapes(target, one)}
+    known = {shape for ways in operations.values() for shape in ways}
+    known |= {shape for one in _preparations(target) for shape in shapes_of(target, one)}
     shapes = {one.shape for one in documented}
     verdicts = [
         Verdict(

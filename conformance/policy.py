@@ -154,3 +154,16 @@ def visible(target: Target, grant: Grant, resource: str, field: str, of: str) ->
     if names & set(mask.visible or ()):
         return True
     return False if of == resource else None
+
+
+def writable(
+    target: Target, roles: Iterable[str], resource: str, operation: str
+) -> frozenset[str] | None:
+    """The fields that the grants of `roles` let an operation set; None if no mask limits them."""
+    found: set[str] = set()
+    for grant in grants(target, roles, resource, operation):
+        mask = target.masks[grant.mask] if grant.mask else None
+        if mask is None or mask.writable is None:
+            return None
+        found |= set(mask.writable)
+    return frozenset(found)

@@ -57,6 +57,7 @@ class World:
         self._order: list[Instance] = []
         self._enlisted = 0
         self.documented: Sequence[Documented] = ()
+        self.specimens: dict[tuple[str, str], tuple[Mapping[str, Any], ...]] = {}
         for resource, described in target.resources.items():
             for existing in described.instances:
                 self._adopt(resource, existing)

@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from conformance.fields import Record, Sight, plain, same, secrets, surplus, value_of
-from conformance.model import Case, Outcome, Read, Result, Verdict
+from conformance.model import Case, Outcome, Read, Verdict
 from conformance.verdicts import failed, no_statement, passed, unknown, worst
 
 # --- shown -----------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def _turned(rounds: Sequence[tuple[Rows, Rows]], mine: Sequence[str]) -> bool:
     return bool(rounds) and all(
         up.read.outcome is Outcome.ALLOWED
         and down.read.outcome is Outcome.ALLOWED
-        and (_reversed(up, down, mine) or _apart(up, down, mine))
+        and (_reversed(up, down, mine) or _apart(up, down))
         for up, down in rounds
     )
 
@@ -170,10 +170,9 @@ def _reversed(up: Rows, down: Rows, mine: Sequence[str]) -> bool:
     )
 
 
-def _apart(up: Rows, down: Rows, mine: Sequence[str]) -> bool:
-    """Whether full pages begin at opposite ends: a planted row stands on one of them only."""
-    shown = {one for one in mine if one in up.ids}, {one for one in mine if one in down.ids}
-    return shown[0] != shown[1] and not set(up.ids) & set(down.ids)
+def _apart(up: Rows, down: Rows) -> bool:
+    """Whether the pages are from opposite ends of a long list: they share no row."""
+    return bool(up.ids) and bool(down.ids) and not set(up.ids) & set(down.ids)
 
 
 @dataclass(frozen=True)
@@ -213,7 +212,7 @@ def tells_nothing(told: Told) -> Verdict:
 
 
 @dataclass(frozen=True)
-class Setting:
+class Write:
     """One write that carried properties which are not its sender's to set.
 
     `after` is the record as somebody sees it who may, read after the write; None if it was not
@@ -238,18 +237,18 @@ class Assignment:
 
     case: Case
     control: Read | None
-    settings: tuple[Setting, ...]
+    writes: tuple[Write, ...]
     names: tuple[str, ...]
     unproved: str | None = None
 
 
-def landed(setting: Setting) -> list[str]:
+def landed(write: Write) -> list[str]:
     """The names of what a write set although it may not, by the value that was tried."""
-    if setting.after is None:
+    if write.after is None:
         return []
     found = []
-    for name, value in setting.tried.items():
-        before, after = value_of(setting.before, name), value_of(setting.after, name)
+    for name, value in write.tried.items():
+        before, after = value_of(write.before, name), value_of(write.after, name)
         if same(after, value) and not same(before, value):
             found.append(name)
     return found
@@ -257,11 +256,11 @@ def landed(setting: Setting) -> list[str]:
 
 def not_set(assignment: Assignment) -> Verdict:
     """No write sets what its sender may not set, whatever it answers."""
-    verdicts = [_not_set(one) for one in assignment.settings]
+    verdicts = [_not_set(one) for one in assignment.writes]
     failures = [one for one in verdicts if one is not None]
     if failures:
         return worst(failures)
-    accepted = [one for one in assignment.settings if one.read.outcome is Outcome.ALLOWED]
+    accepted = [one for one in assignment.writes if one.read.outcome is Outcome.ALLOWED]
     control = assignment.control
     if not assignment.names:
         return passed("conform-deny", "there is no property that it may not set")
@@ -269,7 +268,7 @@ def not_set(assignment: Assignment) -> Verdict:
         status = control.status if control else "not sent"
         return unknown(
             f"the same write without further properties was not served either ({status})",
-            *([control] if control else [one.read for one in assignment.settings[:1]]),
+            *([control] if control else [one.read for one in assignment.writes[:1]]),
         )
     if accepted and assignment.unproved:
         return unknown(
@@ -282,25 +281,25 @@ def not_set(assignment: Assignment) -> Verdict:
     return passed("conform-deny", f"tried and not set: {named}")
 
 
-def _not_set(setting: Setting) -> Verdict | None:
-    names = landed(setting)
+def _not_set(write: Write) -> Verdict | None:
+    names = landed(write)
     if names:
         shown = ", ".join(names)
-        values = ", ".join(str(setting.tried[name]) for name in names)
+        values = ", ".join(str(write.tried[name]) for name in names)
         return failed(
             "bypass",
             "property.set",
-            f"{setting.says} set {shown} to {values} (answered {setting.read.status})",
-            setting.read,
-            *setting.proof,
+            f"{write.says} set {shown} to {values} (answered {write.read.status})",
+            write.read,
+            *write.proof,
         )
-    if setting.elsewhere is not None:
+    if write.elsewhere is not None:
         return failed(
             "bypass",
             "property.set",
-            f"{setting.says}: after {', '.join(setting.tried)} the record {setting.elsewhere}",
-            setting.read,
-            *setting.proof,
+            f"{write.says}: after {', '.join(write.tried)} the record {write.elsewhere}",
+            write.read,
+            *write.proof,
         )
     return None
 
@@ -311,22 +310,3 @@ def names_of(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         found.setdefault(plain(name), name)
     return tuple(found.values())
-
-
-__all__ = [
-    "Assignment",
-    "Filtering",
-    "Masked",
-    "Result",
-    "Rows",
-    "Setting",
-    "Shown",
-    "Sorting",
-    "Told",
-    "absent",
-    "asking_changes_nothing",
-    "landed",
-    "names_of",
-    "not_set",
-    "tells_nothing",
-]

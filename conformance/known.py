@@ -1,0 +1,48 @@
+"""Names and paths known from other systems: the tables of fixtures/tables that the trials use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import yaml
+
+from conformance.home import HOME
+
+
+@lru_cache
+def _table(name: str) -> Mapping[str, Any]:
+    path = HOME / "fixtures" / "tables" / f"{name}.yaml"
+    found: Mapping[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
+
+
+def server_owned() -> Mapping[str, str]:
+    """Properties that servers own in the wild, with the kind of value that is tried."""
+    return {row["name"]: row["kind"] for row in _table("server_owned")["names"]}
+
+
+def states() -> tuple[str, ...]:
+    """States that a record may be in, for want of better ones."""
+    return tuple(_table("server_owned")["states"])
+
+
+@dataclass(frozen=True)
+class HiddenPath:
+    """A path that tells about the inside where it answers; `tells` is a regex of such a body."""
+
+    path: str
+    what: str
+    source: str
+    tells: str | None = None
+
+
+@lru_cache
+def hidden_paths() -> Mapping[str, tuple[HiddenPath, ...]]:
+    """Paths for operators and developers that are found in the wild, by group."""
+    return {
+        group: tuple(HiddenPath(**row) for row in rows)
+        for group, rows in _table("hidden_paths")["groups"].items()
+    }

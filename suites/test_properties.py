@@ -1,0 +1,31 @@
+"""Properties: of a record, each role sees and sets only its own fields (OWASP API3:2023, BOPLA)."""
+
+from conformance import Case, Harness, cases, clauses, oracles, sources, trials
+
+
+@cases(sources.properties.masked)
+@clauses("owasp-api:API3:2023")
+def test_masked_fields_are_absent(case: Case, harness: Harness) -> None:
+    """Answers hold only the fields that the reader's mask names, and the others not even empty."""
+    harness.judge(case, trials.properties.masked, oracles.properties.absent)
+
+
+@cases(sources.properties.masked_reads)
+@clauses("owasp-api:API3:2023")
+def test_asking_for_masked_fields_does_not_help(case: Case, harness: Harness) -> None:
+    """Naming, including, expanding or unmasking a masked field in a request does not show it."""
+    harness.judge(case, trials.properties.asked, oracles.properties.asking_changes_nothing)
+
+
+@cases(sources.properties.masked_lists)
+@clauses("owasp-api:API3:2023")
+def test_filters_and_sorting_tell_nothing_of_masked_fields(case: Case, harness: Harness) -> None:
+    """Filtering or sorting by a masked field finds the same rows whatever stands in it."""
+    harness.judge(case, trials.properties.told, oracles.properties.tells_nothing)
+
+
+@cases(sources.properties.settable)
+@clauses("owasp-api:API3:2023")
+def test_only_own_properties_can_be_set(case: Case, harness: Harness) -> None:
+    """Properties that the role may not set are not set by a write that carries them."""
+    harness.judge(case, trials.assignment.assigned, oracles.properties.not_set)
