@@ -52,6 +52,7 @@ class World:
         self.catch_all = catch_all
         self.readable: dict[tuple[tuple[str, ...], str], list[policy.Grant]] = {}
         self.filled: set[tuple[str, str]] = set()
+        self.rows_planted = 0
         self.controls: dict[tuple[str, str, str, str], Read] = {}
         self._shared: dict[tuple[Any, ...], Instance | NotBuilt] = {}
         self._order: list[Instance] = []
@@ -666,9 +667,10 @@ class World:
         return name
 
     def _login_of(self, roles: Sequence[str]) -> str | None:
-        """How accounts of the target file with such roles log in."""
-        fitting = [one for one in self.target.personas.values() if set(one.role) & set(roles)]
-        return next((one.login for one in fitting), None)
+        """How accounts of the target file with such roles log in; in two steps if any does."""
+        fitting = [one.login for one in self.target.personas.values() if set(one.role) & set(roles)]
+        fitting.sort(key=lambda way: way is None or not self.target.login[way].then)
+        return next(iter(fitting), None)
 
     def log_in_again(self, persona: str) -> Session:
         """A further session of the persona, never renewed. Raises LoginFailed, Unreachable."""

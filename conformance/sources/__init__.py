@@ -21,7 +21,7 @@ from conformance.cases import (
     whole,
     wrong_parents,
 )
-from conformance.sources import identity, properties, rights, transport
+from conformance.sources import identity, limits, properties, rights, trail, transport
 
 __all__ = [
     "anonymous",
@@ -34,6 +34,7 @@ __all__ = [
     "gathering",
     "identity",
     "incomparable",
+    "limits",
     "listings",
     "matrix",
     "paged",
@@ -43,6 +44,7 @@ __all__ = [
     "searches",
     "selectors",
     "timed",
+    "trail",
     "transport",
     "undeclared_selectors",
     "whole",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -29,21 +29,32 @@ def doors(target: Target, _profile: Profile) -> Iterator[Case]:
         kind = target.resources[resource].kind(name)
         if kind not in SAFE_KINDS and not target.operation(resource, name).shows:
             continue
-        able = sorted(
-            (masked, index, persona, relation)
-            for index, persona in enumerate(subjects(target))
-            for masked, relation in _able(target, persona, resource, name)
-        )
-        if able:
-            _masked, _index, persona, relation = able[0]
-            yield replace(
-                of_persona(target, persona, "", because=Because.GRANTED, kind=kind),
-                resource=resource,
-                operation=name,
-                relation=relation,
-                expected=Expected.ALLOW,
-                variant=None,
-            )
+        case = door_to(target, resource, name)
+        if case is not None:
+            yield case
+
+
+def door_to(
+    target: Target, resource: str, name: str, among: Sequence[str] | None = None
+) -> Case | None:
+    """The operation by the first persona that may, best unmasked; None if there is nobody."""
+    able = sorted(
+        (masked, index, persona, relation)
+        for index, persona in enumerate(subjects(target) if among is None else among)
+        for masked, relation in _able(target, persona, resource, name)
+    )
+    if not able:
+        return None
+    _masked, _index, persona, relation = able[0]
+    kind = target.resources[resource].kind(name)
+    return replace(
+        of_persona(target, persona, "", because=Because.GRANTED, kind=kind),
+        resource=resource,
+        operation=name,
+        relation=relation,
+        expected=Expected.ALLOW,
+        variant=None,
+    )
 
 
 def _able(

@@ -4,7 +4,20 @@ The attempt comes before the control, so that a permitted write cannot remove th
 under the denied one. A writing case has an instance of its own.
 """
 
-from conformance.trials import assignment, guesses, properties, rights, sessions, tokens, transport
+from conformance.trials import (
+    assignment,
+    custody,
+    guesses,
+    invention,
+    limits,
+    properties,
+    reconciliation,
+    rights,
+    sessions,
+    tokens,
+    trail,
+    transport,
+)
 from conformance.trials.errors import at_large, error
 from conformance.trials.ids import batch, body_id, foreign, reference, wrong_parent
 from conformance.trials.matrix import attempt
@@ -39,19 +52,24 @@ __all__ = [
     "convention",
     "counting",
     "cursor",
+    "custody",
     "error",
     "foreign",
     "gathered",
     "guesses",
     "identifiers",
+    "invention",
+    "limits",
     "listing",
     "properties",
+    "reconciliation",
     "reference",
     "rights",
     "search",
     "sessions",
     "timing",
     "tokens",
+    "trail",
     "transport",
     "walk",
     "wrong_parent",

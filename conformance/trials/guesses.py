@@ -151,9 +151,9 @@ def names(world: World, case: Case) -> Names:
         return _locked(world, case)
     persona = subject(world, case)
     account = world.target.account(persona)
-    key = _name_key(account.facts)
+    key = name_key(account.facts)
     name = str(account.facts[key])
-    made_up = [_like(name), _like(name)]
+    made_up = [like_name(name), like_name(name)]
     control = None
     wrong = _wrong()
     reads = []
@@ -165,7 +165,7 @@ def names(world: World, case: Case) -> Names:
     return Names(case, reads[0], (reads[1], reads[2]), (name, *made_up), control)
 
 
-def _name_key(facts: Mapping[str, Any]) -> str:
+def name_key(facts: Mapping[str, Any]) -> str:
     """The fact by which a login names the account."""
     for key in ("username", "email", "user", "login", "client_id"):
         if key in facts:
@@ -173,7 +173,7 @@ def _name_key(facts: Mapping[str, Any]) -> str:
     raise NotBuilt("the accounts have no fact 'username', 'email', 'user' or 'login' to vary")
 
 
-def _like(name: str) -> str:
+def like_name(name: str) -> str:
     """A name of the same shape that nobody has."""
     local, at, host = name.partition("@")
     swapped = "".join(secrets.choice(string.ascii_lowercase) for _ in range(max(len(local), 8)))
@@ -211,11 +211,11 @@ def _locked(world: World, case: Case) -> Names:
     assert claim is not None
     persona = world.enlist(case.roles, case.tenant or policy.sole_tenant(world.target))
     account = world.target.account(persona)
-    key = _name_key(account.facts)
+    key = name_key(account.facts)
     tried = (
         str(account.facts[key]),
-        _like(str(account.facts[key])),
-        _like(str(account.facts[key])),
+        like_name(str(account.facts[key])),
+        like_name(str(account.facts[key])),
     )
     with _from_elsewhere(world) as wire:
         control, _ = try_login(world, persona, wire=wire)
@@ -260,8 +260,8 @@ def _round(world: World, case: Case) -> NamesTimed:
         while len(spans[True]) < SAMPLES:
             persona = world.enlist(case.roles, tenant)
             account = world.target.account(persona)
-            key = _name_key(account.facts)
-            named = {True: str(account.facts[key]), False: _like(str(account.facts[key]))}
+            key = name_key(account.facts)
+            named = {True: str(account.facts[key]), False: like_name(str(account.facts[key]))}
             for turn in range(each):
                 for real in (True, False) if turn % 2 else (False, True):
                     given = {**account.facts, key: named[real], "password": _wrong()}
@@ -283,9 +283,9 @@ def second_factor(world: World, case: Case) -> Scenario:
     """The login without its second step, with a wrong code, with a used one, by another way."""
     assert case.persona
     way, variant = way_of_case(case)
-    persona, login = case.persona, world.target.login[way]
+    persona, login = subject(world, case), world.target.login[way]
     door = door_of(world, persona)
-    steps = [opens("after both steps", knock(world, persona, door, "control"))]
+    steps = [opens("after both steps", knock(world, case.persona, door, "control"))]
     control = steps[0].read
     steps.append(closed(world, door))
     if variant == "half-way":

@@ -171,7 +171,7 @@ def _fill_pages(world: World, case: Case, mine: Instance | None) -> None:
                 break
 
 
-def listed(world: World, case: Case) -> Instance | None:
+def listed(world: World, case: Case, *, fresh: bool = False) -> Instance | None:
     """An instance of the resource that the persona's grant on the list covers."""
     assert case.persona and case.resource and case.operation and case.tenant
     if policy.creating(world.target, case.resource) is None and not (
@@ -193,6 +193,7 @@ def listed(world: World, case: Case) -> Instance | None:
                     case.resource,
                     case.tenant,
                     {case.persona: relation} if related else {},
+                    fresh=fresh,
                     state=operation.after,
                     above=above,
                 )
