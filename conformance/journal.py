@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from conformance import policy
+from conformance.claims import Event
 from conformance.extraction import extract
 from conformance.model import Exchange, Message, Outcome
 from conformance.outcomes import outcome_of
@@ -43,7 +44,7 @@ class Sent:
     tenant: str | None
     request: str
     operation: str | None = None
-    event: str | None = None
+    event: Event | None = None
     due: bool = False
 
 

@@ -121,21 +121,26 @@ class Request(Strict):
     def placeholders(self) -> frozenset[str]:
         """Names inside {braces} anywhere in the request, without filters."""
         parts = (self.path, self.json_, self.form, self.body, self.query, self.headers)
-        found = {match for part in parts for match in _placeholders(part)}
+        found = {match for part in parts for match in _placeholders_of(part)}
         return frozenset(found)
 
 
-def _placeholders(value: Any) -> Iterator[str]:
+def placeholders_in(value: Any) -> set[str]:
+    """Names inside {braces} anywhere in a template, without filters."""
+    return set(_placeholders_of(value))
+
+
+def _placeholders_of(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         for match in PLACEHOLDER.finditer(value):
             yield re.split(r"[|:]", match.group(1))[0]
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _placeholders(key)
-            yield from _placeholders(item)
+            yield from _placeholders_of(key)
+            yield from _placeholders_of(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _placeholders(item)
+            yield from _placeholders_of(item)
 
 
 def short_request(value: Any) -> Any:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from conformance.claims import Event, Trail, TrailRead
 from conformance.comparison import parsed
 from conformance.extraction import values
-from conformance.model import Answer, Outcome
+from conformance.model import Answer, Case, Outcome, Read
 
 PLACES = (
     "correlation",
@@ -103,3 +103,116 @@ def instant(text: str) -> float | str:
     if moment.tzinfo is None:
         return f"{text!r} names no time zone"
     return moment.timestamp()
+
+
+@dataclass(frozen=True)
+class Told:
+    """One attempt, and what the trail tells of it.
+
+    `attempt` was made for `case`; `reads` are the pages of the trail in which `entries` were
+    looked for. What is to be expected there: `actor` (None: nobody), `others` who must not be
+    named, `tenant`, `patients` who must be named and `within` whom all must be (None: whoever).
+    `forbidden` are texts that must not stand in an entry, with what they are; `forged` what the
+    caller invented. Unless `exactly`, entries were found by actor and time instead of by id. A
+    `batch` is answered for each of its ids, so its status does not say what came of it.
+    """
+
+    case: Case
+    trail: Trail
+    attempt: Read
+    reads: tuple[Read, ...]
+    entries: tuple[Entry, ...]
+    correlation: str | None
+    actor: str | None
+    others: frozenset[str] = frozenset()
+    tenant: str | None = None
+    patients: frozenset[str] = frozenset()
+    within: frozenset[str] | None = None
+    forbidden: Mapping[str, str] = field(default_factory=dict)
+    forged: tuple[str, ...] = ()
+    exactly: bool = True
+    batch: bool = False
+
+    @property
+    def event(self) -> Event:
+        """What kind of attempt it turned out to be."""
+        return event_of(self.attempt.outcome)
+
+
+@dataclass(frozen=True)
+class Reused:
+    """A correlation id that was sent twice: the entries after the first time and after both."""
+
+    case: Case
+    trail: Trail
+    attempts: tuple[Read, Read]
+    actors: tuple[str, str]
+    reads: tuple[Read, ...]
+    before: tuple[Entry, ...]
+    after: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Bordered:
+    """An entry looked for by its own tenant's reader and by another's, and the other's own."""
+
+    case: Case
+    trail: Trail
+    attempt: Read
+    tenant: str
+    own: tuple[Entry, ...]
+    there: tuple[Entry, ...]
+    control: tuple[Entry, ...]
+    reads: tuple[Read, ...]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An entry before and after attempts to change, remove and add entries through the API.
+
+    `added` are entries with the correlation id of the one that was to be added.
+    """
+
+    case: Case
+    trail: Trail
+    reads: tuple[Read, ...]
+    attacks: tuple[Read, ...]
+    before: tuple[Entry, ...]
+    after: tuple[Entry, ...]
+    added: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Due:
+    """An attempt of the run that must have left an entry."""
+
+    key: str
+    persona: str
+    request: str
+    operation: str
+    event: Event
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """What the run sent, and the whole trail since it began.
+
+    `due` must have left an entry each; `sent` counts everything that may have left one, by its
+    correlation id; `elsewhere` are ids that were found in other trails. `invented` are entries
+    with an id of the run's making that it never sent. `plain` are operations whose status says
+    what came of them, `kinds` says of each operation what it does and by which request.
+    `unfinished` says why not everything was tried yet, `cut` that the trail was too long.
+    """
+
+    case: Case
+    trail: Trail
+    reads: tuple[Read, ...]
+    entries: tuple[Entry, ...]
+    due: tuple[Due, ...]
+    sent: Mapping[str, int]
+    elsewhere: frozenset[str] = frozenset()
+    invented: tuple[Entry, ...] = ()
+    plain: frozenset[str] = frozenset()
+    kinds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    unfinished: str | None = None
+    cut: bool = False

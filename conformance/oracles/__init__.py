@@ -27,7 +27,8 @@ from conformance.model import (
     Verdict,
     decode,
 )
-from conformance.oracles import identity
+from conformance.oracles import identity as identity
+from conformance.oracles import trail as trail
 from conformance.verdicts import failed, no_statement, passed, unknown
 
 Oracle = Callable[[Trial], Verdict]
