@@ -102,14 +102,17 @@ class House:
         }
         return self.made(f"receptionist.{tenant}", "/appointments", body)
 
-    def lab_result(self, tenant: str = "north", patient: str | None = None, **fields: Any) -> str:
+    def lab_result(
+        self, tenant: str = "north", patient: str | None = None, by: str = "", **fields: Any
+    ) -> str:
         if patient is None:
             patient = self.patient(tenant, f"physician.{tenant}")
         order = self.made(
             f"physician.{tenant}", f"/patients/{patient}/lab-orders", {"tests": "Potassium"}
         )
         body = {"analyte": "Potassium", "value": "4.1", **fields}
-        return self.made(f"lab_technician.{tenant}", f"/lab-orders/{order}/results", body)
+        by = by or f"lab_technician.{tenant}"
+        return self.made(by, f"/lab-orders/{order}/results", body)
 
     def bed(self, tenant: str = "north") -> str:
         ward = self.get(f"tenant_admin.{tenant}", "/wards").json()["items"][0]["id"]

@@ -12,6 +12,8 @@ from fixtures.hospital import policy as policies
 from fixtures.hospital import records, seed
 from fixtures.hospital.operations import OPERATIONS
 
+from .conftest import PASSWORD
+
 if TYPE_CHECKING:
     from httpx import Response
 
@@ -258,6 +260,55 @@ def test_two_people_verify_a_result(sound: House) -> None:
     assert (own.status_code, own.json()["error"]["code"]) == (409, "same_person")
     other = sound.post("lab_technician2.north", f"/lab-results/{result}/verify")
     assert other.json()["status"] == "released"
+
+
+def test_two_people_write_off_a_bill(sound: House) -> None:
+    body = {"patient_id": sound.patient(), "description": "x", "amount_cents": 100}
+    bill = sound.made("billing_clerk.north", "/bills", body)
+    path = f"/bills/{bill}"
+
+    def asked(who: str, step: str) -> tuple[int, str | None]:
+        answer = sound.post(who, f"{path}/{step}-write-off")
+        return answer.status_code, answer.json().get("error", {}).get("code")
+
+    assert asked("billing_clerk2.north", "approve") == (409, "not_requested")
+    assert asked("tenant_admin.north", "request") == (403, "forbidden")
+    assert asked("billing_clerk.north", "request") == (200, None)
+    assert asked("billing_clerk2.north", "request") == (409, "already_requested")
+    assert asked("billing_clerk.north", "approve") == (409, "same_person")
+    assert asked("billing_clerk.south", "approve") == (404, "not_found")
+    assert asked("billing_clerk2.north", "approve") == (200, None)
+    assert asked("billing_clerk.north", "approve") == (409, "same_person")
+    assert asked("tenant_admin.north", "approve") == (409, "not_requested")
+    shown = sound.get("billing_clerk.north", path).json()
+    assert (shown["status"], shown["amount_cents"]) == ("written_off", 100)
+    assert shown["write_off_approved_by"] == sound.user("billing_clerk2.north")
+
+
+def test_an_administrator_approves_without_seeing_the_bill(sound: House) -> None:
+    body = {"patient_id": sound.patient(), "description": "x", "amount_cents": 100}
+    bill = sound.made("billing_clerk.north", "/bills", body)
+    sound.made("billing_clerk.north", f"/bills/{bill}/request-write-off")
+    answer = sound.post("tenant_admin.north", f"/bills/{bill}/approve-write-off")
+    assert (answer.status_code, answer.json()) == (200, {"id": bill})
+
+
+def test_more_roles_and_sessions_make_no_second_person(sound: House) -> None:
+    name = f"staff-{uuid4().hex[:10]}"
+    roles = ["billing_clerk", "lab_technician"]
+    body = {"username": name, "password": PASSWORD, "name": "New", "roles": roles}
+    sound.made("tenant_admin.north", "/users", body)
+    result = sound.lab_result("north", by=name)
+    bill = {"patient_id": sound.patient(), "description": "x", "amount_cents": 100}
+    paths = (
+        f"/lab-results/{result}/verify",
+        f"/bills/{sound.made(name, '/bills', bill)}/approve-write-off",
+    )
+    sound.made(name, paths[1].replace("approve", "request"))
+    second = {"Authorization": f"Bearer {sound.login(name).json()['access_token']}"}
+    for path in paths:
+        answer = sound.post(None, path, headers=second)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "same_person")
 
 
 def test_nobody_assigns_themselves_or_changes_their_own_roles(sound: House) -> None:
