@@ -20,7 +20,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from tests.clinic import appointments, notes, patients, travelling
 from tests.clinic.faults import checked
-from tests.clinic.records import PASSWORD, Auth, Body, Records
+from tests.clinic.records import PASSWORD, RESETS, ROLES, Auth, Body, Records
 
 Next = Callable[[Request], Awaitable[Response]]
 PATIENCE = 50
@@ -38,6 +38,14 @@ def make(*names: str, elsewhere: str = ELSEWHERE, password: str = PASSWORD) -> F
     @app.post("/login")
     def login(body: Body) -> Body:
         return {"token": records.log_in(body)}
+
+    @app.post("/reset", status_code=202, include_in_schema=False)
+    def reset(body: Body) -> Body:
+        user = str(body.get("user"))
+        known = user.partition("@")[0] in ROLES
+        if known or "resets-unlimited" not in faults:
+            records.limit(f"reset {user}", RESETS)
+        return {}
 
     @app.post("/desk", include_in_schema=False)
     def desk(body: Body, response: Response) -> Body:
@@ -84,7 +92,7 @@ def _errors(app: FastAPI, faults: frozenset[str]) -> None:
             return JSONResponse({"detail": _echo(request)}, error.status_code)
         if "errors-as-200" in faults:
             return JSONResponse({"error": {"code": error.status_code, "says": error.detail}}, 200)
-        return JSONResponse({"detail": error.detail}, error.status_code)
+        return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
 
 
 def _echo(request: Request) -> list[str]:

@@ -9,6 +9,9 @@ from fastapi import APIRouter, HTTPException, Response
 
 from tests.clinic.records import Auth, Body, Records, Tenant
 
+MOST = 4
+"""Rows on a page."""
+
 
 def _cursor(tenant: str, start: int) -> str:
     return base64.urlsafe_b64encode(json.dumps([tenant, start]).encode()).decode()
@@ -60,6 +63,11 @@ def routes(records: Records) -> APIRouter:
         x_tenant: Tenant = None,
     ) -> Body:
         _role, tenant = records.who(authorization, x_tenant)
+        if "endless-page" not in faults:
+            limit = min(limit, MOST)
+        if limit < 1 and "minus-one" not in faults:
+            raise HTTPException(422, "a page has rows")
+        limit = len(appointments) if limit < 1 else limit
         start, whose = 0, tenant
         if cursor is not None:
             whose, start = _read_cursor(cursor)

@@ -19,6 +19,15 @@ FAULTS = {
     "done-and-denied": "a doctor's change answers 403, and is made",
     "closed": "clerks may not even read their own tenant's patients",
     "unmasked": "the clerk sees the alert of a patient",
+    # Which fields
+    "null-alert": "the clerk is shown an alert that is always null",
+    "renamed-alert": "the clerk is shown the alert of a patient under the name of summary",
+    "fields-unmask": "the clerk sees the alert of a patient by asking for that field",
+    "filters-by-alert": "the list of patients can be filtered by an alert that is not shown",
+    "sorts-by-alert": "the list of patients can be sorted by an alert that is not shown",
+    "stores-anything": "a patient keeps whatever properties a request brings",
+    "moves-tenant": "a change of a patient may name another tenant",
+    "json-patch": "a JSON Patch of a patient sets whatever it names",
     # What is told
     "told-apart": "the other tenant's patient answers 403, a missing one 404",
     "no-op-204": "changing the other tenant's patient answers 204 and does nothing",
@@ -55,6 +64,12 @@ FAULTS = {
     "script-cookie": "scripts can read the session's cookie",
     "plain-cookie": "the session's cookie is sent without TLS",
     "cross-site-cookie": "the session's cookie is sent along by pages of other sites",
+    # How much of it
+    "unlimited": "the newest patient is asked for as often as anybody likes",
+    "no-retry-after": "whoever asks too often is not told when to come back",
+    "resets-unlimited": "passwords of names that nobody has are reset without end",
+    "endless-page": "a page of appointments is as long as anybody asks for",
+    "minus-one": "a page of -1 appointments holds all of them",
     # What is documented
     "new-route": "the API document has an operation that the target file does not name",
     "lost-route": "searching patients is in no API document",

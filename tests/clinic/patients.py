@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import Body as JsonBody
 
-from tests.clinic.records import Auth, Body, Records, Tenant
+from tests.clinic.records import RECENT, Auth, Body, Records, Tenant
+
+FIELDS = ("name", "phone", "alert")
+JSON = JsonBody()
 
 
 def routes(records: Records) -> APIRouter:
@@ -14,24 +19,56 @@ def routes(records: Records) -> APIRouter:
     router = APIRouter()
     faults, patients = records.faults, records.patients
 
+    def given(body: Body) -> Body:
+        """What of a body may be kept."""
+        if "stores-anything" in faults:
+            return body
+        fields = (*FIELDS, "tenant") if "moves-tenant" in faults else FIELDS
+        return {key: value for key, value in body.items() if key in fields}
+
+    def shown(found: Body, role: str, asked: str = "") -> Body:
+        """What of a patient the role may see."""
+        if role != "clerk":
+            return found
+        kept = {key: value for key, value in found.items() if key != "alert"}
+        if "null-alert" in faults:
+            kept["alert"] = None
+        if "renamed-alert" in faults:
+            kept["summary"] = found.get("alert")
+        if "fields-unmask" in faults and "alert" in asked.split(","):
+            kept["alert"] = found.get("alert")
+        return kept
+
     @router.post("/patients", status_code=201)
     def create(body: Body, authorization: Auth = None, x_tenant: Tenant = None) -> Body:
         role, tenant = records.who(authorization, x_tenant)
         records.only(role, "clerk")
-        made = {**body, "id": str(uuid.uuid4()), "tenant": tenant}
+        made = {**given(body), "id": str(uuid.uuid4()), "tenant": tenant}
         patients[made["id"]] = made
         return made
 
     @router.get("/patients")
-    def every(authorization: Auth = None, x_tenant: Tenant = None) -> Body:
-        _role, tenant = records.who(authorization, x_tenant)
+    def every(request: Request, authorization: Auth = None, x_tenant: Tenant = None) -> Body:
+        role, tenant = records.who(authorization, x_tenant)
         rows = records.of(patients, tenant)
+        asked = request.query_params
+        if "filters-by-alert" in faults and "alert" in asked:
+            rows = [one for one in rows if one.get("alert") == asked["alert"]]
+        if "sorts-by-alert" in faults and asked.get("sort", "").lstrip("-") == "alert":
+            rows.sort(key=lambda one: str(one.get("alert")), reverse=asked["sort"][0] == "-")
         total = len(patients) if "count" in faults else len(rows)
         if "foreign-list" in faults:
             rows = list(patients.values())
         if "hidden-rows" in faults:
             rows, total = [], 0
-        return {"items": rows, "total": total}
+        return {"items": [shown(one, role) for one in rows], "total": total}
+
+    @router.get("/patients/recent", include_in_schema=False)
+    def recent(authorization: Auth = None) -> Body:
+        _role, tenant = records.who(authorization)
+        if "unlimited" not in faults:
+            records.limit(f"recent {authorization}", RECENT)
+        return {"items": records.of(patients, tenant)[-1:]}
 
     @router.get("/patients/search", include_in_schema="lost-route" not in faults)
     def search(q: str, authorization: Auth = None, x_tenant: Tenant = None) -> Body:
@@ -44,7 +81,9 @@ def routes(records: Records) -> APIRouter:
         return answer
 
     @router.get("/patients/{identity}")
-    def read(identity: str, authorization: Auth = None, x_tenant: Tenant = None) -> Body:
+    def read(
+        identity: str, fields: str = "", authorization: Auth = None, x_tenant: Tenant = None
+    ) -> Body:
         if "unguarded" in faults and identity in patients:
             return patients[identity]
         role, tenant = records.who(authorization, x_tenant)
@@ -53,15 +92,18 @@ def routes(records: Records) -> APIRouter:
         found = records.patient(identity, tenant)
         if role == "clerk" and "closed" in faults:
             raise HTTPException(403, "closed")
-        if role == "clerk" and "unmasked" not in faults:
-            return {key: value for key, value in found.items() if key != "alert"}
-        return found
+        return found if "unmasked" in faults else shown(found, role, fields)
 
     @router.patch("/patients/{identity}", response_model=None)
     def update(
-        identity: str, body: Body, authorization: Auth = None, x_tenant: Tenant = None
+        identity: str, sent: Any = JSON, authorization: Auth = None, x_tenant: Tenant = None
     ) -> Body | Response:
         role, tenant = records.who(authorization, x_tenant)
+        body = sent
+        if isinstance(sent, list) and "json-patch" in faults:
+            body = {one["path"].strip("/"): one["value"] for one in sent}
+        if not isinstance(body, dict):
+            raise HTTPException(422, "the request is wrong")
         if "anyone-writes" not in faults:
             if role != "clerk" and "done-and-denied" in faults and identity in patients:
                 patients[identity].update(body)
@@ -72,7 +114,8 @@ def routes(records: Records) -> APIRouter:
         found = records.patient(identity, tenant)
         if "ignored-write" not in faults:
             fixed = {"id": found["id"], "tenant": found["tenant"]}
-            found.update({**body, **fixed})
+            kept = body if body is not sent else given(body)
+            found.update({**fixed, **kept, "id": fixed["id"]})
         return found
 
     @router.delete("/patients/{identity}", status_code=204)

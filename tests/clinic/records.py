@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 import uuid
 from dataclasses import dataclass, field
 from itertools import count
@@ -13,6 +14,9 @@ from fastapi import Header, HTTPException
 PASSWORD = "clinic-password"
 ROLES = ("doctor", "clerk")
 TENANTS = ("east", "west")
+RECENT = 20
+RESETS = 4
+MINUTE = 60.0
 
 Body = dict[str, Any]
 Auth = Annotated[str | None, Header(alias="authorization")]
@@ -31,6 +35,7 @@ class Records:
     appointments: dict[str, Body] = field(default_factory=dict)
     numbers: count[int] = field(default_factory=lambda: count(1))
     logins: int = 0
+    asked: dict[str, list[float]] = field(default_factory=dict)
 
     def log_in(self, body: Body) -> str:
         """A new token for `role@tenant` and the password of everybody."""
@@ -73,6 +78,16 @@ class Records:
     def of(self, kept: dict[str, Body], tenant: str) -> list[Body]:
         """The records of a tenant, oldest first."""
         return [one for one in kept.values() if one["tenant"] == tenant]
+
+    def limit(self, who: str, most: int) -> None:
+        """Refuse whoever asks more than `most` times in a minute."""
+        now = time.monotonic()
+        asked = [moment for moment in self.asked.get(who, []) if moment > now - MINUTE]
+        self.asked[who] = asked
+        if len(asked) >= most:
+            told = {"Retry-After": str(round(MINUTE))}
+            raise HTTPException(429, "later", None if "no-retry-after" in self.faults else told)
+        asked.append(now)
 
     def identity(self) -> str:
         """An id for a new appointment."""

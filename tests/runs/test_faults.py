@@ -18,7 +18,7 @@ ROLES, TENANTS, ERRORS, LOGIN = (
     "error_hygiene",
     "unauthenticated",
 )
-TRAVEL = "transport"
+TRAVEL, FIELDS = "transport", "properties"
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,14 @@ ROWS = [
     _row("closed-origin", TRAVEL, "transport.cors-refused", "*pages*"),
     _row("token-in-link", TRAVEL, "transport.secret-in-url", "*into-urls*"),
     _row("query-token", TRAVEL, "transport.token-in-query", "*query*"),
+    _row("null-alert", FIELDS, "property.null", "*absent*"),
+    _row("renamed-alert", FIELDS, "property.shown leak.masked", "*absent*"),
+    _row("fields-unmask", FIELDS, "property.asked leak.masked"),
+    _row("filters-by-alert", FIELDS, "property.filter"),
+    _row("sorts-by-alert", FIELDS, "property.sort"),
+    _row("stores-anything", FIELDS, "property.set"),
+    _row("moves-tenant", FIELDS, "property.set"),
+    _row("json-patch", FIELDS, "property.set"),
     _row("new-route", ROLES, "inventory.unclassified", "*classified*"),
     _row("lost-route", ROLES, "inventory.undocumented", "*classified*"),
     _row("gone-route", ROLES, "inventory.undocumented", "*classified*"),
@@ -95,6 +103,11 @@ ROWS = [
 
 ELSEWHERE = {
     "tenant-header": "test_the_tenant_header_does_not_win",
+    "unlimited": "test_limits",
+    "no-retry-after": "test_limits",
+    "resets-unlimited": "test_limits",
+    "endless-page": "test_limits",
+    "minus-one": "test_limits",
     "script-cookie": "test_transport",
     "plain-cookie": "test_transport",
     "cross-site-cookie": "test_transport",
