@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from rich.text import Text
 
 from conformance.document import InvalidDocument, meant
 from conformance.home import HOME
+from conformance.target import load
 
 _TARGET = HOME / "fixtures" / "targets" / "hospital"
 _INDEX = HOME / "fixtures" / "hospital" / "defects" / "index.yaml"
@@ -93,7 +93,7 @@ def prove(names: list[str], suites: list[str], file: Path | None, console: Conso
     """0 if every chosen defect was caught and the clean twin was silent, else 1."""
     chosen = choose(names, suites)
     everything = sorted(suites or {suite for one in chosen for suite in one.suites})
-    environ = {**os.environ, "HOSPITAL_PASSWORD": secrets.token_urlsafe(18)}
+    environ = {**os.environ, **load(_TARGET).generated}
     paths = [str(HOME), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     with (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
@@ -20,7 +19,7 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._forms: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._by_start: dict[str, list[str]] = {}
         for secret in secrets:
             self.add(secret)
 
@@ -37,17 +36,30 @@ class Redactor:
             core = encoded[(0, 2, 3)[offset] :].rstrip("=")[:-1]
             if len(core) >= _SHORTEST + 2:
                 forms |= {core, core.replace("+", "-").replace("/", "_")}
+        # A run learns thousands of secrets, and one pattern of them all would be slow to make and
+        # slow to match; how a form starts leads to it at once.
+        for form in forms - self._forms:
+            alike = self._by_start.setdefault(form[:_SHORTEST], [])
+            alike.append(form)
+            alike.sort(key=len, reverse=True)
         self._forms |= forms
-        self._pattern = None
 
     def text(self, text: str) -> str:
         """`text` without any secret."""
-        if not self._forms:
-            return text
-        if self._pattern is None:
-            longest_first = sorted(self._forms, key=len, reverse=True)
-            self._pattern = re.compile("|".join(re.escape(form) for form in longest_first))
-        return self._pattern.sub(MASKED, text)
+        starts = self._by_start
+        parts: list[str] = []
+        place = kept = 0
+        last = len(text) - _SHORTEST if starts else -1
+        while place <= last:
+            for form in starts.get(text[place : place + _SHORTEST], ()):
+                if text.startswith(form, place):
+                    parts += (text[kept:place], MASKED)
+                    place += len(form)
+                    kept = place
+                    break
+            else:
+                place += 1
+        return "".join((*parts, text[kept:])) if parts else text
 
     def headers(self, headers: Iterable[tuple[str, str]]) -> dict[str, str]:
         """Headers by name; those that carry credentials keep their scheme only."""

@@ -108,7 +108,12 @@ class Wire:
     """Sends messages to one origin and keeps what was said."""
 
     def __init__(
-        self, target: Target, base_url: str, redactor: Redactor, source: str | None = None
+        self,
+        target: Target,
+        base_url: str,
+        redactor: Redactor,
+        source: str | None = None,
+        _like: Wire | None = None,
     ) -> None:
         self.target = target
         self.base_url = base_url
@@ -119,11 +124,17 @@ class Wire:
         self.codes: dict[str, int] = {}
         self._ids = itertools.count(1)
         self._deadline = Deadline()
-        verify = httpx.create_ssl_context(verify=target.system.verify_tls, trust_env=False)
+        self._whole = _like is None
+        # Loading certificates takes far longer than a request.
+        self._verify: ssl.SSLContext = (
+            httpx.create_ssl_context(verify=target.system.verify_tls, trust_env=False)
+            if _like is None
+            else _like._verify
+        )
         self._client = httpx.Client(
             timeout=httpx.Timeout(target.system.timeout),
             transport=_BoundedTransport(
-                verify, target.system.max_connections, self._deadline, source
+                self._verify, target.system.max_connections, self._deadline, source
             ),
             follow_redirects=False,
             trust_env=False,
@@ -131,7 +142,7 @@ class Wire:
 
     def close(self) -> None:
         self._client.close()
-        if self.journal is not None:
+        if self.journal is not None and self._whole:
             self.journal.close()
 
     def apart(self, source: str | None = None) -> Wire:
@@ -139,9 +150,9 @@ class Wire:
 
         What it sends is watched and numbered like everything else.
         """
-        other = Wire(self.target, self.base_url, self.redactor, source)
+        other = Wire(self.target, self.base_url, self.redactor, source, self)
         other.watchers, other.codes = self.watchers, self.codes
-        other._ids = self._ids
+        other.journal, other._ids = self.journal, self._ids
         return other
 
     def url(self, path: str) -> str:

@@ -16,9 +16,11 @@ _CREATE = (
 
 
 def ways(target: Target, profile: Profile) -> Iterator[tuple[str, str]]:
-    """Every way to log in with the first persona that uses it; in the full profile all of them."""
+    """Every way to log in with the first persona that uses it; in the full profile with all."""
     seen: set[str] = set()
-    for persona in subjects(target):
+    first = subjects(target)
+    rest = [name for name in target.personas if name not in first]
+    for persona in [*first, *rest]:
         way = way_of(target, persona)
         if way is not None and (way not in seen or profile is Profile.FULL):
             seen.add(way)
@@ -38,10 +40,19 @@ def _of_ways(
     line: str,
     variants: tuple[str, ...],
 ) -> Iterator[Case]:
-    """One case for each variant and way that claims it, one unclaimed case for each other way."""
+    """One case for each variant and way that claims it, one unclaimed case for each other way.
+
+    Ways that share what is claimed are tried by the first, those of one step before the others.
+    """
     told: set[str] = set()
-    for way, persona in ways(target, profile):
-        if claimed(target.login[way]):
+    shared: list[object] = []
+    by_steps = sorted(ways(target, profile), key=lambda one: len(target.login[one[0]].then))
+    for way, persona in by_steps:
+        claim = claimed(target.login[way])
+        if claim:
+            if claim in shared and profile is not Profile.FULL:
+                continue
+            shared.append(claim)
             for variant in variants:
                 yield of_persona(target, persona, f"{way}.{variant}")
         elif way not in told:
@@ -64,7 +75,7 @@ def logouts(target: Target, profile: Profile) -> Iterator[Case]:
     yield from _of_ways(
         target,
         profile,
-        lambda login: login.logout,
+        lambda login: login.logout.request if login.logout else None,
         "logout",
         "logout: POST /auth/logout",
         ("access",),
@@ -72,7 +83,7 @@ def logouts(target: Target, profile: Profile) -> Iterator[Case]:
     yield from _of_ways(
         target,
         profile,
-        lambda login: login.logout and login.refresh,
+        lambda login: login.refresh.request if login.logout and login.refresh else None,
         "refresh",
         'refresh: {request: POST /auth/refresh, json: {refresh_token: "{refresh_token}"}}',
         ("refresh",),
@@ -204,12 +215,17 @@ def refreshes(target: Target, profile: Profile) -> Iterator[Case]:
     """Refresh tokens: used twice, at the same time, and beside somebody else's login."""
     line = 'refresh: {request: POST /auth/refresh, json: {refresh_token: "{refresh_token}"}}'
     yield from _of_ways(
-        target, profile, lambda login: login.refresh, "refresh", line, ("someone-elses",)
+        target,
+        profile,
+        lambda login: login.refresh.request if login.refresh else None,
+        "refresh",
+        line,
+        ("someone-elses",),
     )
     yield from _of_ways(
         target,
         profile,
-        lambda login: login.refresh and login.rotates,
+        lambda login: login.refresh.request if login.refresh and login.rotates else None,
         "rotates",
         "rotates: true",
         ("used-twice", "after-reuse", "at-once"),

@@ -46,10 +46,7 @@ def account_event(world: World, case: Case) -> Scenario:
     after = using.now()
     steps.append(stays_shut(f"{channel} afterwards", after, f"stale.{event}", before))
     if keeps:
-        left = doors(world.target, (keeps,))
-        read, _ = try_login(world, persona) if not left else (None, None)
-        alive = read or _knock_anew(world, persona, left[0])
-        steps.append(opens("what the account may still do", alive))
+        steps.append(opens("what the account may still do", _alive(world, persona, keeps, session)))
     else:
         other = knock(world, case.persona, door_of(world, case.persona), "control")
         steps.append(opens("another account of the role", other))
@@ -67,8 +64,15 @@ def _another_role(world: World, role: str) -> str:
     raise NotBuilt(f"no other role leaves open what {role} opens alone, so none can be removed")
 
 
-def _knock_anew(world: World, persona: str, door: Door) -> Read:
-    return knock(world, persona, door, "control", session=world.log_in_again(persona))
+def _alive(world: World, persona: str, role: str, session: Session) -> Read:
+    """What the role that is left opens: to the session, or to a new one if it was ended."""
+    left = doors(world.target, (role,))
+    if not left:
+        return try_login(world, persona)[0]
+    read = knock(world, persona, left[0], "control", session=session)
+    if read.outcome is Outcome.ALLOWED:
+        return read
+    return knock(world, persona, left[0], "control", session=world.log_in_again(persona))
 
 
 class _Using:

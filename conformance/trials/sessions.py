@@ -20,7 +20,7 @@ from conformance.model import Case, Exchange, Outcome, Read, Scenario, Step
 from conformance.session import Session
 from conformance.target import ANONYMOUS, Login
 from conformance.trials.doors import door_of, knock, opens, stays_shut
-from conformance.wire import Unreachable, Wire
+from conformance.wire import Unreachable, Wire, set_cookies
 from conformance.world import World
 
 ABOUT = ("account", "login")
@@ -37,15 +37,25 @@ def login_of(world: World, persona: str) -> Login:
 
 
 def subject(world: World, case: Case) -> str:
-    """An account of its own that is like the case's persona, or that persona."""
+    """An account of its own that logs in as the case's persona does, or else that persona."""
     assert case.persona
     create = world.target.accounts.create
+    login = login_of(world, case.persona)
+    needed = {name for step in login.then for name in step.placeholders} & {"totp"}
     makeable = create is not None and (not create.roles or set(case.roles) <= set(create.roles))
-    if makeable and not login_of(world, case.persona).then:
-        made = world.enlist(case.roles, case.tenant or policy.sole_tenant(world.target))
-        if world.target.account(made).login == world.target.account(case.persona).login:
-            return made
-    return case.persona
+    if create is None or not makeable or not needed <= set(create.take):
+        return case.persona
+    made = world.enlist(case.roles, case.tenant or policy.sole_tenant(world.target))
+    return made if login_of(world, made) == login else case.persona
+
+
+def _lives_on(world: World, case: Case, persona: str) -> Step:
+    """Shows that logins still work: a new one, or where that takes a code, the case's persona."""
+    assert case.persona
+    if login_of(world, persona).then:
+        read = knock(world, case.persona, door_of(world, case.persona), "control")
+        return opens("another account", read)
+    return opens("a new login", try_login(world, persona)[0])
 
 
 def watched(world: World) -> contextlib.AbstractContextManager[list[Exchange]]:
@@ -139,16 +149,17 @@ def worthless(world: World, case: Case) -> Scenario:
     right = world.sessions[case.persona].shown()
     before = knock(world, case.persona, door, "control")
     steps = [opens("with its own login", before), closed(world, door)]
-    for says, wrong in _worthless(world, case.persona, way, variant, right):
-        read = knock(world, case.persona, door, credentials=wrong)
-        steps.append(stays_shut(says, read, "credential", before))
+    if variant == "someone-elses":
+        steps += _mixed(world, case, way, right, door, before)
+    else:
+        for says, wrong in _worthless(way, variant, right):
+            read = knock(world, case.persona, door, credentials=wrong)
+            steps.append(stays_shut(says, read, "credential", before))
     steps.append(opens("with its own login again", knock(world, case.persona, door, "control")))
     return Scenario(case, tuple(steps))
 
 
-def _worthless(
-    world: World, persona: str, way: str, variant: str, right: Credentials
-) -> list[tuple[str, Credentials]]:
+def _worthless(way: str, variant: str, right: Credentials) -> list[tuple[str, Credentials]]:
     if variant == "none":
         return [("without any credential", Credentials())]
     if variant == "other-scheme":
@@ -163,8 +174,6 @@ def _worthless(
             )
             for other in others[:2]
         ]
-    if variant == "someone-elses":
-        return _mixed(world, persona, way, right)
     change = {"empty": _empty, "garbage": garbage, "truncated": _half, "altered": _altered}[variant]
     headers = {name: _keeping_scheme(value, change) for name, value in right.headers.items()}
     cookies = {name: change(value) for name, value in right.cookies.items()}
@@ -172,37 +181,46 @@ def _worthless(
 
 
 def _mixed(
-    world: World, persona: str, way: str, right: Credentials
-) -> list[tuple[str, Credentials]]:
-    """One part of somebody else's credentials in place of one's own."""
-    if len(right.headers) + len(right.cookies) < 2:
+    world: World, case: Case, way: str, right: Credentials, door: Door, mine: Read
+) -> list[Step]:
+    """Somebody else's headers beside one's own credential: one stays who one is, or is refused."""
+    assert case.persona
+    extra = [name for name in right.headers if name != "Authorization"]
+    if not extra or len(right.headers) + len(right.cookies) < 2:
         raise Unclaimed(f"the login {way!r} has one credential only, so there is nothing to mix")
-    login = world.target.account(persona).login
     other = next(
         (
             name
             for name, account in world.target.personas.items()
-            if name != persona and account.login == login
+            if name != case.persona and account.login == world.target.account(case.persona).login
         ),
         None,
     )
     if other is None:
         raise NotBuilt(f"nobody else logs in by {way!r}")
-    theirs = world.sessions[other].shown()
-    found = [
-        (
-            f"with the {name} of {other}",
-            Credentials({**right.headers, name: value}, right.cookies),
+    theirs, steps = world.sessions[other].shown(), []
+    stranger = knock(world, other, door, "control")
+    for name in extra:
+        mixed = Credentials({**right.headers, name: theirs.headers[name]}, right.cookies)
+        read = knock(world, case.persona, door, credentials=mixed)
+        steps.append(
+            stays_itself(f"with the {name} of {other}", read, mine, stranger, "credential")
         )
-        for name, value in theirs.headers.items()
-        if right.headers.get(name) not in {None, value}
-    ]
-    return found[:1]
+    return steps
+
+
+def stays_itself(says: str, read: Read, mine: Read, stranger: Read, rule: str) -> Step:
+    """A step in which one may be refused or served as oneself, but not as the stranger."""
+    answer, own, other = (one.exchange.answer for one in (read, mine, stranger))
+    became = bool(answer and own and other) and answer.body == other.body != own.body  # type: ignore[union-attr]
+    if became or read.outcome is not Outcome.ALLOWED:
+        return stays_shut(says, read, rule)
+    return opens(f"{says}, as oneself", read, rule)
 
 
 def _keeping_scheme(value: str, change: Any) -> str:
     scheme, space, rest = value.partition(" ")
-    return f"{scheme} {change(rest)}" if space else change(value)
+    return f"{scheme} {change(rest)}".rstrip() if space else str(change(value))
 
 
 def _empty(_value: str) -> str:
@@ -251,7 +269,7 @@ def logout(world: World, case: Case) -> Scenario:
     else:
         after = knock(world, persona, door, session=session, credentials=shown)
         steps.append(stays_shut("the session after its logout", after, _ENDED, before))
-    steps.append(opens("a new login", try_login(world, persona)[0]))
+    steps.append(_lives_on(world, case, persona))
     return Scenario(case, tuple(steps))
 
 
@@ -311,21 +329,23 @@ def fixation(world: World, case: Case) -> Scenario:
     """A session that somebody else may know of, brought to the login; then it is tried."""
     assert case.persona
     way, variant = way_of_case(case)
+    usual = world.sessions[case.persona].identity.cookies
+    if not usual:
+        raise Unclaimed(f"the login {way!r} sets no cookie")
     persona = subject(world, case)
     login = login_of(world, persona)
     door = door_of(world, persona)
-    cookies = _before_login(world, persona, door, login, variant)
+    if variant == "chosen":
+        cookies = {name: garbage(value) for name, value in usual.items()}
+    else:
+        cookies = _before_login(world, persona, door, login)
     identity = logins.log_in(world.wire, persona, login, cookies=cookies)
     session = Session(world.wire, persona, fixed=identity)
     alone = Credentials({}, dict(identity.cookies))
-    if not identity.cookies:
-        raise Unclaimed(f"the login {way!r} sets no cookie")
     inside = knock(world, persona, door, "control", session=session, credentials=alone)
     if inside.outcome.refused:
         raise Unclaimed(f"the cookies of the login {way!r} alone open nothing")
-    brought = knock(
-        world, persona, door, session=session, credentials=Credentials({}, dict(cookies))
-    )
+    brought = knock(world, persona, door, session=session, credentials=Credentials({}, cookies))
     return Scenario(
         case,
         (
@@ -336,15 +356,8 @@ def fixation(world: World, case: Case) -> Scenario:
     )
 
 
-def _before_login(
-    world: World, persona: str, door: Door, login: Login, variant: str
-) -> dict[str, str]:
-    """Cookies that the browser has before the login: what the target sets, or what was chosen."""
-    from conformance.wire import set_cookies
-
-    if variant == "chosen":
-        named = logins.log_in(world.wire, persona, login).cookies
-        return {name: garbage(value) for name, value in named.items()}
+def _before_login(world: World, persona: str, door: Door, login: Login) -> dict[str, str]:
+    """The cookies that a browser has been given when it comes to the login."""
     knocked = knock(world, ANONYMOUS, door, "set-up")
     found = set_cookies(knocked.exchange.answer) if knocked.exchange.answer else {}
     identity = Identity(cookies=found)
@@ -383,7 +396,7 @@ def refreshing(world: World, case: Case) -> Scenario:
         after, _ = try_refresh(world, persona, renewed)
         says = "the newest refresh token, after an older one was used again"
         steps.append(stays_shut(says, after, rule, first))
-    steps.append(opens("a new login", try_login(world, persona)[0]))
+    steps.append(_lives_on(world, case, persona))
     return Scenario(case, tuple(steps))
 
 
@@ -417,18 +430,7 @@ def _beside(world: World, case: Case, persona: str, session: Session, door: Door
             )
             return Scenario(case, (opens("its owner", mine), opens("the other", theirs), shut))
     read = knock(world, persona, door, session=Session(world.wire, persona, fixed=renewed))
-    answer, owner, stranger = (one.exchange.answer for one in (read, mine, theirs))
-    became = (
-        answer is not None
-        and owner is not None
-        and stranger is not None
-        and answer.body == stranger.body != owner.body
-    )
-    last = (
-        stays_shut("the renewed session, which is the other account's", read, "token.refresh")
-        if became
-        else opens("the renewed session, which is its owner's", read, "token.refresh")
-    )
+    last = stays_itself("the renewed session", read, mine, theirs, "token.refresh")
     return Scenario(case, (opens("its owner", mine), opens("the other", theirs), last))
 
 
