@@ -11,6 +11,8 @@ from conformance.fields import Record, Sight, plain, same, secrets, surplus, val
 from conformance.model import Case, Outcome, Read, Verdict
 from conformance.verdicts import failed, no_statement, passed, unknown, worst
 
+_NAMED = 6
+
 # --- shown -----------------------------------------------------------------------------------
 
 
@@ -284,12 +286,12 @@ def not_set(assignment: Assignment) -> Verdict:
 def _not_set(write: Write) -> Verdict | None:
     names = landed(write)
     if names:
-        shown = ", ".join(names)
-        values = ", ".join(str(write.tried[name]) for name in names)
+        shown = ", ".join(f"{name} to {write.tried[name]}" for name in names[:_NAMED])
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         return failed(
             "bypass",
             "property.set",
-            f"{write.says} set {shown} to {values} (answered {write.read.status})",
+            f"{write.says} set {shown}{more} (answered {write.read.status})",
             write.read,
             *write.proof,
         )
