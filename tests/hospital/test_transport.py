@@ -179,10 +179,32 @@ def test_a_page_has_at_most_200_rows(sound: House) -> None:
         assert statuses == [200, 422, 422, 422]
 
 
-@pytest.mark.parametrize(
-    "owned",
-    ["id", "tenant", "created_by", "created_at", "mrn", "active"],
-)
+OWNED = ("id", "tenant", "created_by", "created_at", "status", "active")
+BODIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "/patients/{id}/notes": ("nurse.north", {"text": "x"}),
+    "/patients/{id}/vitals": ("nurse.north", {"pulse": 70}),
+    "/patients/{id}/encounters": ("nurse.north", {}),
+    "/bills": ("billing_clerk.north", {"description": "x", "amount_cents": 1}),
+    "/users": ("tenant_admin.north", {"password": "x" * 12, "name": "x", "roles": ["nurse"]}),
+    "/exports": ("nurse.north", {}),
+}
+
+
+@pytest.mark.parametrize("path", BODIES)
+def test_what_is_made_belongs_to_whom_it_should(path: str, sound: House) -> None:
+    who, body = BODIES[path]
+    patient = sound.patient("north", "nurse.north")
+    if path == "/bills":
+        body = {**body, "patient_id": patient}
+    if path == "/users":
+        body = {**body, "username": f"new-{uuid4().hex[:10]}"}
+    for owned in (*OWNED, "verified_by", "write_off_approved_by", "file_name"):
+        more = {**body, owned: "south"}
+        assert sound.post(who, path.format(id=patient), more).status_code == 422, owned
+    assert sound.post(who, path.format(id=patient), body).status_code == 201
+
+
+@pytest.mark.parametrize("owned", [*OWNED, "mrn"])
 def test_a_body_cannot_set_what_the_hospital_sets(owned: str, sound: House) -> None:
     patient = sound.patient()
     path = f"/patients/{patient}"
