@@ -280,6 +280,9 @@ class World:
         Raises NotBuilt.
         """
         if within is not None:
+            need = dict(need)
+            for operation in state:
+                self.choose(tenant, resource, operation, need, apart_from=apart_from)
             made = self._make(resource, tenant, need, {}, within, apart_from)
             self._bring_about(resource, state, made)
             return made
@@ -593,9 +596,7 @@ class World:
         if way is None or way.step is None or way.step.ends is None:
             raise NotBuilt(f"nothing says how {persona} ceases to be {relation} of a record")
         given = instance.taken.get((persona, relation), {})
-        read = self._ask(way.step.ends, instance, subject=persona, **given)
-        instance.related.get(relation, set()).discard(persona)
-        return read
+        return self._ask(way.step.ends, instance, subject=persona, **given)
 
     def _prepare(
         self, step: Preparation, instance: Instance, what: str, subject: str | None = None
