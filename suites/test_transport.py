@@ -10,6 +10,18 @@ def test_answers_with_patient_data_are_not_stored(case: Case, harness: Harness) 
     harness.judge(case, trials.transport.answers, oracles.transport.not_stored)
 
 
+@cases(sources.transport.channels)
+@clauses("hipaa:164.312(a)(1)", "owasp-asvs:v5.0.0-14.3.2", "owasp-api:API8:2023")
+def test_links_and_feeds_are_not_stored(case: Case, harness: Harness) -> None:
+    """What a link, a feed or an export gives is stored nowhere, and says what it is."""
+    harness.judge(
+        case,
+        trials.transport.channel,
+        oracles.transport.not_stored,
+        oracles.transport.says_what_it_is,
+    )
+
+
 @cases(sources.transport.doors)
 @clauses("owasp-asvs:v5.0.0-14.2.2", "owasp-api:API8:2023")
 def test_caches_keep_readers_apart(case: Case, harness: Harness) -> None:

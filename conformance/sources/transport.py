@@ -76,6 +76,34 @@ def _able(
             return
 
 
+def channels(target: Target, _profile: Profile) -> Iterator[Case]:
+    """Every link, feed or export by which access lives on, by the first persona that may."""
+    if not target.channels:
+        yield unclaimed(
+            "channels",
+            "channels: {link: {about: letter, make: [{request: POST /letters/{id}/link, "
+            "take: {url: $.url}}], use: GET {url}, credential: false}}",
+        )
+    for name, channel in target.channels.items():
+        fitting = [
+            persona
+            for persona in subjects(target)
+            if not channel.roles or set(target.personas[persona].role) & set(channel.roles)
+        ]
+        found: Case | None = None
+        if channel.about is not None:
+            described = target.resources[channel.about]
+            reads = [one for one in described.operations if described.kind(one) == "read"]
+            doors_to = (door_to(target, channel.about, one, fitting) for one in reads)
+            found = next((case for case in doors_to if case is not None), None)
+        elif fitting:
+            found = replace(
+                of_persona(target, fitting[0], "", because=Because.GRANTED), expected=Expected.ALLOW
+            )
+        if found is not None:
+            yield replace(found, variant=f"channel.{name}")
+
+
 _STRANGEST = (Because.OTHER_TENANT, Because.UNRELATED, Because.ROLE)
 
 

@@ -29,6 +29,7 @@ from conformance.session import Session
 from conformance.synthesis import planted_fields
 from conformance.target import ANONYMOUS, Operation
 from conformance.trials.doors import door_of, knock, opens, stays_shut
+from conformance.trials.rights import make, use
 from conformance.trials.series import listed, planted
 from conformance.trials.sessions import watched
 from conformance.trials.setting import (
@@ -67,6 +68,18 @@ def answers(world: World, case: Case) -> Answers:
         credentials=() if public else _names(session),
         secrets=tuple(_secrets(session)),
     )
+
+
+def channel(world: World, case: Case) -> Answers:
+    """What a link, a feed or an export gives when it is used."""
+    assert case.persona and case.variant
+    described = world.target.channels[case.variant.removeprefix("channel.")]
+    instance = permitted(world, case).instance if described.about else None
+    session = world.sessions[case.persona]
+    given = make(world, case.persona, described, None, instance)
+    read = use(world, case.persona, described, given, session.shown(), instance)
+    told = Told("what it gives", read, _holds(world, read, echoes=False))
+    return Answers(case, (told,), carries=described.about is not None)
 
 
 def _asked(world: World, case: Case) -> Iterator[tuple[str, Read]]:

@@ -486,6 +486,7 @@ def test_pages_of_every_origin_are_tried_at_one_door() -> None:
     ("source", "line"),
     [
         (sources.transport.own_pages, "cors: {origins:"),
+        (sources.transport.channels, "channels: {link:"),
         (sources.transport.over_tls, "base_url: https://"),
         (sources.transport.old_versions, "base_url: https://"),
         (sources.transport.without_tls, "base_url: https://"),
@@ -494,6 +495,15 @@ def test_pages_of_every_origin_are_tried_at_one_door() -> None:
 def test_what_is_not_claimed_is_listed(source: Any, line: str) -> None:
     (case,) = source(target(), GATE)
     assert line in case.unclaimed
+
+
+def test_channels_are_for_those_who_may_use_them() -> None:
+    link = {"make": ["POST /patients/{id}/link"], "use": "GET /files/1", "about": "patient"}
+    feed = {"make": ["POST /feeds"], "use": "GET /feeds/1", "roles": ["nurse"]}
+    declared = target(channels={"link": link, "feed": feed})
+    one, other = sources.transport.channels(declared, GATE)
+    assert (one.resource, one.operation, one.variant) == ("patient", "read", "channel.link")
+    assert (other.resource, other.roles, other.variant) == (None, ("nurse",), "channel.feed")
 
 
 def test_tls_is_tried_where_there_is_some() -> None:
