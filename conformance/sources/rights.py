@@ -132,7 +132,8 @@ def opened(
     """
     roles = policy.roles_of(target, persona)
     found = []
-    for name in sorted(_line(target, resource), key=lambda one: one != resource):
+    below = [name for name in target.resources if name in _line(target, resource)]
+    for name in below:
         for operation, described in target.resources[name].operations.items():
             if target.resources[name].kind(operation) not in SAFE_KINDS or described.not_tested:
                 continue
