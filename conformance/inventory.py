@@ -227,6 +227,14 @@ def _preparations(target: Target) -> Iterator[Request]:
             yield Request(request=f"POST {login.oauth2.token}")
 
 
+def known(target: Target, documented: Iterable[Documented]) -> frozenset[str]:
+    """Every shape (`GET /patients/{}`) that the target file or the API document names."""
+    operations = [one for each in target.resources.values() for one in each.operations.values()]
+    requests = [*operations, *_preparations(target)]
+    named = {shape for one in requests for shape in shapes_of(target, one)}
+    return frozenset(named | {one.shape for one in documented})
+
+
 def compare(target: Target, documented: list[Documented]) -> list[Verdict]:
     """A failure for each unclassified or undocumented operation; a pass if there is none."""
     operations = {
@@ -234,8 +242,7 @@ def compare(target: Target, documented: list[Documented]) -> list[Verdict]:
         for resource, described in target.resources.items()
         for name, operation in described.operations.items()
     }
-    known = {shape for ways in operations.values() for shape in ways}
-    known |= {shape for one in _preparations(target) for shape in shapes_of(target, one)}
+    named = known(target, ())
     shapes = {one.shape for one in documented}
     verdicts = [
         Verdict(
@@ -246,7 +253,7 @@ def compare(target: Target, documented: list[Documented]) -> list[Verdict]:
             "inventory.unclassified",
         )
         for one in documented
-        if one.shape not in known and not _excluded(target, one)
+        if one.shape not in named and not excluded(target, f"{one.method} {one.path}")
     ]
     verdicts += [
         Verdict(
@@ -269,8 +276,8 @@ def _is_link(shape: str) -> bool:
     return bool(re.fullmatch(r"[A-Z]+ /?\{\}", shape))
 
 
-def _excluded(target: Target, one: Documented) -> bool:
-    text = f"{one.method} {one.path}"
+def excluded(target: Target, text: str) -> bool:
+    """Whether the target file leaves `METHOD /path` out on purpose."""
     return any(
         fnmatch.fnmatchcase(text, exclusion.operation)
         or _shape(exclusion.operation) == _shape(text)

@@ -151,7 +151,7 @@ def _granted_against_policy(trial: Trial) -> Verdict:
     read = trial.attempt
     kind = trial.case.kind
     if kind in {"read", "list", "search"}:
-        shown = _shown(trial)
+        shown = data_shown(trial)
         if shown:
             return failed("bypass", _rule(trial), f"answered {read.status} {shown}", read)
         return unknown(
@@ -186,7 +186,7 @@ def _granted_against_policy(trial: Trial) -> Verdict:
     )
 
 
-def _shown(trial: Trial) -> str | None:
+def data_shown(trial: Trial) -> str | None:
     """How an answer proves that somebody else's data was given out, None if it does not."""
     answer = trial.attempt.exchange.answer
     if answer is None:
@@ -309,17 +309,17 @@ def _broken(reads: Iterable[Read]) -> Verdict | None:
 
 def _landed(trial: Trial) -> bool:
     """Whether the read-back after the attempt shows something that it did."""
-    return _marked(trial) or (trial.case.kind != "create" and bool(_altered(trial)))
+    return marked(trial) or (trial.case.kind != "create" and bool(altered(trial)))
 
 
-def _marked(trial: Trial) -> bool:
+def marked(trial: Trial) -> bool:
     """Whether a marker of the attempt's own payload stands in a read-back."""
     after = [read for read in (*trial.after, *trial.siblings) if read.exchange.answer]
     texts = [read.exchange.answer.text.lower() for read in after if read.exchange.answer]
     return any(marker in text for marker in trial.carried for text in texts)
 
 
-def _altered(trial: Trial) -> list[str]:
+def altered(trial: Trial) -> list[str]:
     """Parts of the read-back that differ before and after and do not vary by themselves."""
     found: list[str] = []
     for index, (before, after) in enumerate(zip(trial.before, trial.after, strict=False)):
@@ -530,7 +530,7 @@ def untouched(trial: Trial) -> Verdict:
     broken = _broken(trial.after)
     if broken:
         return broken
-    if _marked(trial) or (trial.shows_change and _altered(trial)):
+    if marked(trial) or (trial.shows_change and altered(trial)):
         rule = "batch.write" if "theirs" in (trial.case.variant or "") else "body-id"
         return failed(
             "bypass",

@@ -21,7 +21,7 @@ from conformance.cases import (
     whole,
     wrong_parents,
 )
-from conformance.sources import identity, limits, properties, rights, trail, transport
+from conformance.sources import hidden, identity, limits, properties, rights, trail, transport
 
 __all__ = [
     "anonymous",
@@ -32,6 +32,7 @@ __all__ = [
     "errors",
     "foreign",
     "gathering",
+    "hidden",
     "identity",
     "incomparable",
     "limits",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from conformance.inventory import Property
 from conformance.model import Case, Outcome, Read
 from conformance.oracles.properties import Assignment, Write, landed
 from conformance.target import Operation
-from conformance.trials.properties import Seer, seen_by, seer, whole
+from conformance.trials.properties import Seer, readers, seen_by, seer, whole
 from conformance.trials.setting import Setting, on, permitted, remember, send
 from conformance.world import World
 
@@ -79,28 +79,11 @@ def _ground(world: World, case: Case) -> _Ground:
 
 def _best_view(world: World, instance: Instance) -> tuple[Record, Seer | None]:
     """The record as whoever may read it sees it, even through a mask; empty if nobody may."""
-    for who in _readers(world, instance):
+    for who in readers(world, instance):
         record, _read = seen_by(world, who, instance)
         if record is not None:
             return record, who
     return {}, None
-
-
-def _readers(world: World, instance: Instance) -> Iterator[Seer]:
-    """Everybody who may read the record as things stand; those without a mask first."""
-    resource, described = instance.resource, world.target.resources[instance.resource]
-    found: list[tuple[int, Seer]] = []
-    for name in described.operations:
-        if described.kind(name) not in {"read", "list"} or described.operations[name].counts:
-            continue
-        for persona, relation in world.candidates(instance.tenant, resource, name, seeing=True):
-            if relation is None or relation in world.relations(persona, instance):
-                roles = policy.roles_of(world.target, persona)
-                masks = [one.mask for one in policy.grants(world.target, roles, resource, name)]
-                rank = 2 * (None not in masks) + (described.kind(name) != "read")
-                found.append((rank, Seer(persona, name)))
-    found.sort(key=lambda one: one[0])
-    yield from (who for _rank, who in found[:4])
 
 
 # --- what is written ---------------------------------------------------------------------------
@@ -175,7 +158,7 @@ class _Trying:
         return read, instance
 
     def _read_back(self, write: Write, ground: _Ground, instance: Instance) -> Write:
-        who = ground.seer or next(_readers(self.world, instance), None)
+        who = ground.seer or next(readers(self.world, instance), None)
         if who is None:
             self.unproved = "nobody may read the record"
             return write

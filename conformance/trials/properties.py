@@ -58,6 +58,23 @@ def seer(world: World, resource: str, tenant: str, need: dict[str, Relation]) ->
     return None
 
 
+def readers(world: World, instance: Instance) -> Iterator[Seer]:
+    """Everybody who may read the record as things stand; those without a mask first."""
+    resource, described = instance.resource, world.target.resources[instance.resource]
+    found: list[tuple[int, Seer]] = []
+    for name in described.operations:
+        if described.kind(name) not in {"read", "list"} or described.operations[name].counts:
+            continue
+        for persona, relation in world.candidates(instance.tenant, resource, name, seeing=True):
+            if relation is None or relation in world.relations(persona, instance):
+                roles = policy.roles_of(world.target, persona)
+                masks = [one.mask for one in policy.grants(world.target, roles, resource, name)]
+                rank = 2 * (None not in masks) + (described.kind(name) != "read")
+                found.append((rank, Seer(persona, name)))
+    found.sort(key=lambda one: one[0])
+    yield from (who for _rank, who in found[:4])
+
+
 def seen_by(world: World, who: Seer, instance: Instance) -> tuple[Record | None, Read]:
     """The record as `who` sees it, None if the answer does not hold it."""
     resource, tenant = instance.resource, instance.tenant
