@@ -31,6 +31,7 @@ from conformance.target import ANONYMOUS, Operation
 from conformance.trials.doors import door_of, knock, opens, stays_shut
 from conformance.trials.rights import make, use
 from conformance.trials.series import listed, planted
+from conformance.trials.sessions import subject as subject_of
 from conformance.trials.sessions import watched
 from conformance.trials.setting import (
     Setting,
@@ -373,10 +374,10 @@ def _carrier(session: Session) -> tuple[str, str] | None:
 
 def login(world: World, case: Case) -> Answers:
     """All answers of a fresh login, and the first door behind it."""
-    assert case.persona
-    session, exchanges = _logged_in(world, case.persona)
+    persona = subject_of(world, case)
+    session, exchanges = _logged_in(world, persona)
     told = [Told("the login", Read(one, Outcome.ALLOWED)) for one in exchanges if one.answer]
-    door = knock(world, case.persona, door_of(world, case.persona), session=session)
+    door = knock(world, persona, door_of(world, persona), session=session)
     return Answers(case, (Told("after the login", door), *told), secrets=tuple(_secrets(session)))
 
 
@@ -392,12 +393,12 @@ def cookies_of_login(world: World, case: Case) -> Cookies:
 
     A cookie opens it if the door is shut without that one cookie.
     """
-    assert case.persona
-    session, exchanges = _logged_in(world, case.persona)
-    read = knock(world, case.persona, door_of(world, case.persona), "control", session=session)
+    persona = subject_of(world, case)
+    session, exchanges = _logged_in(world, persona)
+    read = knock(world, persona, door_of(world, persona), "control", session=session)
     exchanges.append(read.exchange)
     if read.outcome is not Outcome.ALLOWED:
-        raise NotBuilt(f"after its login {case.persona} got {read.status}", read.exchange)
+        raise NotBuilt(f"after its login {persona} got {read.status}", read.exchange)
     found = {
         cookie.name: (cookie, Read(exchange, Outcome.ALLOWED))
         for exchange in exchanges
@@ -407,7 +408,7 @@ def cookies_of_login(world: World, case: Case) -> Cookies:
     if not found:
         raise Unclaimed("this login sets no cookie, so there is none to look at")
     kept = [
-        Kept(cookie, read, _opens(world, case.persona, session, cookie.name))
+        Kept(cookie, read, _opens(world, persona, session, cookie.name))
         for cookie, read in found.values()
     ]
     host = urlsplit(world.wire.base_url).hostname or ""
