@@ -108,6 +108,7 @@ class BreakGlass(Strict):
     most_seconds: float = Field(gt=0)
     expires: Extraction | None = Field(default=None, description="when it ends, in the answer")
     end: Step | None = None
+    ends_with_session: bool = Field(default=False, description="a logout ends it")
     review: Asking | None = Field(default=None, description="shows what is to be reviewed")
     purpose: str | None = Field(default=None, description="what the trail says for such access")
 

@@ -220,11 +220,30 @@ def _preparations(target: Target) -> Iterator[Request]:
         if described.remove:
             yield described.remove
     for login in target.login.values():
-        for step in (*login.before, *login.then, login.me, login.refresh, login.step()):
+        steps = (login.me, login.refresh, login.logout, login.keys, login.step())
+        for step in (*login.before, *login.then, *steps):
             if step is not None:
                 yield step
         if login.oauth2:
             yield Request(request=f"POST {login.oauth2.token}")
+    accounts = target.accounts
+    claimed: list[Request | None] = [
+        accounts.create,
+        accounts.change_roles,
+        accounts.disable,
+        accounts.enable,
+        accounts.change_password,
+        accounts.reset_password,
+        accounts.sign_up,
+    ]
+    for channel in target.channels.values():
+        claimed += [*channel.make, channel.use]
+    if target.break_glass is not None:
+        glass = target.break_glass
+        claimed += [glass.open, glass.end, glass.review]
+    if target.audit is not None:
+        claimed += [target.audit.read, target.audit.unattributed]
+    yield from (step for step in claimed if step is not None)
 
 
 def known(target: Target, documented: Iterable[Documented]) -> frozenset[str]:

@@ -282,7 +282,8 @@ class World:
         if within is not None:
             need = dict(need)
             for operation in state:
-                self.choose(tenant, resource, operation, need, apart_from=apart_from)
+                only = self.target.operation(resource, operation).as_ or None
+                self.choose(tenant, resource, operation, need, apart_from=apart_from, only=only)
             made = self._make(resource, tenant, need, {}, within, apart_from)
             self._bring_about(resource, state, made)
             return made
@@ -291,7 +292,8 @@ class World:
         # Whoever brings it into its state takes part as well.
         need = dict(need)
         for operation in state:
-            self.choose(tenant, resource, operation, need)
+            only = self.target.operation(resource, operation).as_ or None
+            self.choose(tenant, resource, operation, need, only=only)
         asked = [(name, tuple(sorted(one.items()))) for name, one in (above or {}).items()]
         long = self.synthesis.long
         key = (resource, tenant, tuple(sorted(need.items())), tuple(state), tuple(asked), long)
@@ -699,12 +701,14 @@ class World:
         for name in operations:
             done = False
             problem: NotBuilt | None = None
-            for persona, relation in self.candidates(instance.tenant, resource, name):
+            template = self.target.operation(resource, name)
+            for persona, relation in self.candidates(
+                instance.tenant, resource, name, template.as_ or None
+            ):
                 if relation is not None and relation not in self.relations(persona, instance):
                     continue
                 lineage = self.around(resource, name, instance.tenant, instance)
                 payload = self.payload(persona, resource, instance.tenant, lineage)
-                template = self.target.operation(resource, name)
                 read = self.send(persona, template, payload, "set-up", (resource, name))
                 done = read.outcome is Outcome.ALLOWED
                 if not done:

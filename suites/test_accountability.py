@@ -97,7 +97,7 @@ def test_entries_hold_no_content_and_no_secret(case: Case, harness: Harness) -> 
 # --- nothing is believed ---------------------------------------------------------------------
 
 
-@cases(sources.trail.forged, lambda case: case.variant not in sources.trail.REPEATED)
+@cases(sources.trail.forged)
 @clauses(
     "hipaa:164.312(b)",
     "nist-800-53r5:AU-3",
@@ -118,7 +118,7 @@ def test_callers_invent_nothing(case: Case, harness: Harness) -> None:
     )
 
 
-@cases(sources.trail.forged, lambda case: case.variant in sources.trail.REPEATED)
+@cases(sources.trail.reused)
 @clauses(
     "hipaa:164.312(b)",
     "nist-800-53r5:AU-9",
@@ -197,3 +197,32 @@ def test_the_run_and_the_trail_agree(case: Case, harness: Harness) -> None:
     harness.judge(
         case, trials.reconciliation.reconciled, oracles.trail.reconciles, oracles.trail.told_apart
     )
+
+
+# --- emergency access and two pairs of eyes --------------------------------------------------
+
+
+@cases(sources.duties.emergencies)
+@clauses(
+    "hipaa:164.312(a)(2)(ii)",
+    "nist-800-53r5:AC-3(10)",
+    "onc-170.315:(d)(6)",
+    "hl7-ihe:EHR-S FM R2.1.1 TI.1.3.1",
+)
+def test_emergency_access_keeps_its_limits(case: Case, harness: Harness) -> None:
+    """Emergency access needs a reason and the role, opens one record, ends, and is reviewed."""
+    harness.judge(case, trials.duties.emergency, oracles.comes_out)
+
+
+@cases(sources.duties.separations)
+@clauses("nist-800-53r5:AC-5", "iso27001-2022:A.5.3", "soc2-tsc:CC6.3")
+def test_nobody_does_both_halves_of_a_duty(case: Case, harness: Harness) -> None:
+    """Who did the first half is refused the second, whatever roles and sessions they have."""
+    harness.judge(case, trials.duties.separation, oracles.comes_out)
+
+
+@cases(sources.duties.overridden)
+@clauses("nist-800-53r5:AC-5", "nist-800-53r5:AC-6", "iso27001-2022:A.8.2")
+def test_what_a_role_forbids_no_other_role_lifts(case: Case, harness: Harness) -> None:
+    """An account with two roles cannot do what one forbids, in whatever order it has them."""
+    harness.judge(case, trials.duties.overridden, oracles.comes_out)

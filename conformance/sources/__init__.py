@@ -21,7 +21,16 @@ from conformance.cases import (
     whole,
     wrong_parents,
 )
-from conformance.sources import hidden, identity, limits, properties, rights, trail, transport
+from conformance.sources import (
+    duties,
+    hidden,
+    identity,
+    limits,
+    properties,
+    rights,
+    trail,
+    transport,
+)
 
 __all__ = [
     "anonymous",
@@ -29,6 +38,7 @@ __all__ = [
     "body_ids",
     "claims",
     "counted",
+    "duties",
     "errors",
     "foreign",
     "gathering",

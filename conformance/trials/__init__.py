@@ -7,6 +7,7 @@ under the denied one. A writing case has an instance of its own.
 from conformance.trials import (
     assignment,
     custody,
+    duties,
     guesses,
     hidden,
     invention,
@@ -54,6 +55,7 @@ __all__ = [
     "counting",
     "cursor",
     "custody",
+    "duties",
     "error",
     "foreign",
     "gathered",
