@@ -217,6 +217,11 @@ class Journal:
             found.append(Sent(told or given, persona, tenant, request, operation, event, due))
         return found, ids
 
+    def keys(self) -> set[str]:
+        """Every correlation id that was sent or answered."""
+        found, ids = self.every()
+        return ids | {one.key for one in found if one.key is not None}
+
     def _lines(self, *kinds: str) -> Iterator[list[Any]]:
         wanted = tuple(f'["{kind}"'.encode() for kind in kinds)
         for path in sorted(self._folder.glob("*.jsonl")):

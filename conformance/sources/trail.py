@@ -39,8 +39,6 @@ FORGERIES = (
     "id-with-separators",
     "id-with-direction-marks",
     "id-over-long",
-    "id-of-somebody-else",
-    "id-sent-twice",
 )
 REPEATED = ("id-of-somebody-else", "id-sent-twice")
 
@@ -195,6 +193,21 @@ def forged(target: Target, profile: Profile) -> Iterator[Case]:
         for variant in FORGERIES:
             if variant.startswith("id-") and target.audit.header is None:
                 continue
+            yield of_persona(target, persona, variant, because=Because.GRANTED)
+
+
+def reused(target: Target, profile: Profile) -> Iterator[Case]:
+    """A correlation id that is sent a second time."""
+    absent = _claimed(target)
+    if absent is not None:
+        yield absent
+        return
+    assert target.audit is not None
+    if target.audit.header is None:
+        yield unclaimed("audit.header", "audit: {header: X-Correlation-Id}")
+        return
+    for persona in knocking(target, _tenants(target, profile)):
+        for variant in REPEATED:
             yield of_persona(target, persona, variant, because=Because.GRANTED)
 
 

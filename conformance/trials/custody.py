@@ -23,7 +23,6 @@ from conformance.trials.entries import (
     fresh_id,
     id_of,
     look,
-    moment_of,
     pages,
     reader_of,
     recorded_door,
@@ -87,8 +86,7 @@ def closed(world: World, case: Case) -> Scenario:
     if key is None:
         raise NotBuilt("the answer names no correlation id")
     _, looked = find(world, read, reader, key, attempt.exchange.started)
-    since = moment_of(attempt.exchange.started - trail.tolerance)
-    tried = next(pages(world, read, case.persona, "attempt", correlation=key, since=since))
+    tried = next(pages(world, read, case.persona, "attempt", correlation=key))
     steps = [
         opens(f"{reader} reads the trail", looked[-1]),
         stays_shut(f"{case.persona} reads the trail", tried, "trail.open", looked[-1]),

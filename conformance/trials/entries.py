@@ -102,15 +102,20 @@ def look(
     limit: int = PAGES_FOR_ONE,
     **given: Any,
 ) -> tuple[list[Read], list[Entry]]:
-    """Pages and their rows, until a page is all older than `since` (UTC seconds)."""
+    """Pages and their rows, until a page is all older than `since` (UTC seconds).
+
+    Where the trail can be asked for one attempt the time is left out: it may be what is untrue.
+    """
     trail = trail_of(world)
+    one = "correlation" in given and "correlation" in read.placeholders
+    narrowed = given if one else {**given, "since": moment_of(since)}
     looked: list[Read] = []
     found: list[Entry] = []
-    for page in islice(pages(world, read, reader, since=moment_of(since), **given), limit):
+    for page in islice(pages(world, read, reader, **narrowed), limit):
         looked.append(page)
         rows = entries(trail, read, page.exchange.answer) if page.exchange.answer else []
         found += rows
-        if rows and all(_older(row, since) for row in rows):
+        if rows and not one and all(_older(row, since) for row in rows):
             break
     return looked, found
 

@@ -76,7 +76,7 @@ def forged(world: World, case: Case) -> list[Told]:
         sent = {key: value for key, value in headers.items() if key.lower() not in taken}
         read = knock_with(world, case.persona, door, sent)
         found = told_of(world, case, read, forged=lies)
-        if not found.entries and case.variant.startswith("id-") and trail.answered is None:
+        if not found.entries and case.variant.startswith("id-"):
             found = _by_actor_and_time(world, found)
         told.append(found)
     return told
@@ -128,8 +128,13 @@ def _taken_headers(world: World, persona: str) -> set[str]:
 
 
 def _by_actor_and_time(world: World, told: Told) -> Told:
-    """Entries of the actor while the attempt went on, where the id that it sent was not kept."""
+    """Entries of the actor while the attempt went on, where the id that it sent was not kept.
+
+    Those of other attempts of the run are known by their ids.
+    """
     exchange, trail = told.attempt.exchange, told.trail
+    assert world.wire.journal is not None
+    others = world.wire.journal.keys() - {told.correlation}
     tenant = policy.tenant_of(world.target, exchange.persona)
     where, reader = place_of(world, exchange.persona, tenant)
     looked, rows = look(world, where, reader, exchange.started - trail.tolerance)
@@ -138,6 +143,7 @@ def _by_actor_and_time(world: World, told: Told) -> Told:
         row
         for row in rows
         if row.of("actor") == (told.actor,)
+        and not set(row.of("correlation")) & others
         and row.of("time")
         and isinstance(moment := instant(row.of("time")[0]), float)
         and exchange.started - trail.tolerance <= moment <= until

@@ -18,7 +18,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
-from tests.clinic import appointments, notes, patients, travelling
+from tests.clinic import appointments, notes, patients, trail, travelling
 from tests.clinic.faults import checked
 from tests.clinic.records import PASSWORD, RESETS, ROLES, Auth, Body, Records
 
@@ -28,8 +28,13 @@ PAUSE = 0.03
 ELSEWHERE = "http://127.0.0.1:9"
 
 
-def make(*names: str, elsewhere: str = ELSEWHERE, password: str = PASSWORD) -> FastAPI:
-    """The application; without faults it is sound. Redirects lead to the origin `elsewhere`."""
+def make(
+    *names: str, elsewhere: str = ELSEWHERE, password: str = PASSWORD, recorded: bool = False
+) -> FastAPI:
+    """The application; without faults it is sound. Redirects lead to the origin `elsewhere`.
+
+    If `recorded` it keeps an audit trail.
+    """
     faults = checked(names)
     records = Records(faults, password)
     app = FastAPI(title="Clinic")
@@ -65,6 +70,8 @@ def make(*names: str, elsewhere: str = ELSEWHERE, password: str = PASSWORD) -> F
 
     _errors(app, faults)
     _manners(app, faults, elsewhere)
+    if recorded:
+        trail.record(app, records)
     return app
 
 

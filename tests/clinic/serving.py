@@ -18,7 +18,11 @@ def served(application: Any) -> Iterator[str]:
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)
         config = uvicorn.Config(
-            application, log_level="critical", lifespan="off", server_header=False
+            application,
+            log_level="critical",
+            lifespan="off",
+            server_header=False,
+            proxy_headers=False,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

@@ -11,6 +11,7 @@ from tests.clinic.faults import FAULTS
 from tests.clinic.serving import served
 from tests.runs.calling import CLINIC, SEED, run, target
 from tests.runs.forking import Forker
+from tests.runs.test_accountability import ROWS as TRAIL
 
 ROLES, TENANTS, ERRORS, LOGIN = (
     "role_access",
@@ -102,6 +103,7 @@ ROWS = [
 ]
 
 ELSEWHERE = {
+    **dict.fromkeys(TRAIL, "test_accountability"),
     "tenant-header": "test_the_tenant_header_does_not_win",
     "unlimited": "test_limits",
     "no-retry-after": "test_limits",
