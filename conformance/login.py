@@ -184,6 +184,7 @@ def log_in(
         answer = _do(wire, persona, step, identity, headers, given=given)
         _keep_usual(answer, identity)
     _work_out(wire, persona, login, identity)
+    _hide(wire, identity)
     if login.me is not None:
         headers = credentials(persona, wire.target, login, identity)
         _do(wire, persona, login.me, identity, headers, secret=False)
@@ -216,6 +217,13 @@ def _keep_usual(answer: Answer, identity: Identity) -> None:
             identity.values.setdefault(name, value)
 
 
+def _hide(wire: Wire, identity: Identity) -> None:
+    """Let nothing that the login gave reach the evidence."""
+    for value in (*identity.values.values(), *identity.cookies.values()):
+        if isinstance(value, str) and len(value) >= 16:
+            wire.redactor.add(value)
+
+
 def _work_out(wire: Wire, persona: str, login: Login, identity: Identity) -> None:
     lookup = scope(wire.target, persona, identity)
     for name, template in login.let.items():
@@ -239,6 +247,7 @@ def refresh(wire: Wire, persona: str, login: Login, old: Identity) -> Identity:
             identity.values[name] = value
     identity.obtained = time.time()
     _work_out(wire, persona, login, identity)
+    _hide(wire, identity)
     return identity
 
 
