@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 _VERSION = re.compile(r"/v(\d+)(?=/|$)")
 _PREFIXES = (
-    "/v0", "/v1", "/v2", "/v3", "/api", "/api/v1", "/internal", "/admin", "/beta", "/legacy",
+    "/v0", "/v1", "/v2", "/api", "/api/v1", "/internal", "/admin", "/beta", "/legacy",
 )  # fmt: skip
 
 
@@ -26,23 +26,19 @@ def spellings(path: str) -> Iterator[Spelling]:
     """Ways to write `path` that servers, frameworks and proxies may read as the same.
 
     RFC 3986 section 6 says which are the same; the others are known from path confusion between
-    a proxy that decides and a server that answers (CWE-436, CWE-41).
+    a proxy that decides and a server that answers (CWE-436, CWE-41). Plain dot segments are not
+    among them, because clients remove them before they send.
     """
     head, _, tail = path.lstrip("/").partition("/")
     rest = f"/{tail}" if tail else ""
     for says, spelt in (
         ("a trailing slash", f"{path}/"),
         ("a doubled slash in front", f"/{path}"),
-        ("doubled slashes", f"//{head}/{rest}" if rest else f"//{head}//"),
+        ("a doubled slash inside", f"/{head}/{rest or '/'}"),
         ("capitals", f"/{head.upper()}{rest}"),
-        ("a capital letter", f"/{head.capitalize()}{rest}"),
         ("an encoded letter", f"/%{ord(head[:1] or '/'):02x}{head[1:]}{rest}"),
-        ("a doubly encoded letter", f"/%25{ord(head[:1] or '/'):02x}{head[1:]}{rest}"),
         ("an encoded slash", f"/{head}%2f{tail}" if tail else f"/%2f{head}"),
-        ("a dot segment", f"/./{head}{rest}"),
-        ("a dot segment at the end", f"{path}/."),
         ("an encoded dot segment", f"/%2e/{head}{rest}"),
-        ("a way back", f"/wardproof/../{head}{rest}"),
         ("an encoded way back", f"/wardproof/%2e%2e/{head}{rest}"),
         ("a way back behind a semicolon", f"/wardproof/..;/{head}{rest}"),
         ("a parameter of the first segment", f"/{head};x=y{rest}"),
@@ -50,7 +46,6 @@ def spellings(path: str) -> Iterator[Spelling]:
         (".json at the end", f"{path}.json"),
         ("a space at the end", f"{path}%20"),
         ("a tab at the end", f"{path}%09"),
-        ("a null at the end", f"{path}%00"),
         ("an empty query", f"{path}?"),
     ):
         yield Spelling(says, spelt)
@@ -58,8 +53,8 @@ def spellings(path: str) -> Iterator[Spelling]:
 
 def aliases(path: str) -> Iterator[Spelling]:
     """Headers by which proxies name the path, the host or the caller, and other formats."""
-    for name in ("X-Original-URL", "X-Rewrite-URL"):
-        yield Spelling(f"{name} on /", "/", {name: path})
+    named = {"X-Original-URL": path, "X-Rewrite-URL": path}
+    yield Spelling("X-Original-URL and X-Rewrite-URL on /", "/", named)
     inside = {
         "X-Forwarded-For": "127.0.0.1",
         "X-Real-IP": "127.0.0.1",
@@ -69,7 +64,7 @@ def aliases(path: str) -> Iterator[Spelling]:
     }
     yield Spelling("headers that name the inside", path, inside)
     yield Spelling("the host localhost", path, {"Host": "localhost"})
-    for kind in ("application/xml", "text/csv", "text/html"):
+    for kind in ("application/xml", "text/csv"):
         yield Spelling(f"Accept: {kind}", path, {"Accept": kind})
     yield Spelling("format=csv", path, query={"format": "csv", "_format": "csv"})
 
@@ -90,6 +85,9 @@ def versions(path: str, base: str = "") -> Iterator[Spelling]:
                     f"/v{other} for /v{number}", spelt if where is path else spelt + path
                 )
 
+
+ONCE = frozenset({"OPTIONS", "TRACE"})
+"""Methods that servers answer for themselves: one path of each resource is enough."""
 
 METHODS = ("GET", "OPTIONS", "TRACE", "POST", "PATCH", "PUT", "DELETE")
 """The methods that are tried; HEAD tells what GET would and no more (RFC 9110 section 9.3.2)."""

@@ -18,17 +18,10 @@ def test_methods_cannot_be_overridden(case: Case, harness: Harness) -> None:
 
 
 @cases(sources.hidden.refused_reads)
-@clauses("owasp-api:API5:2023")
-def test_other_spellings_open_nothing(case: Case, harness: Harness) -> None:
-    """A path that is refused is refused in every spelling, and whatever header names it."""
+@clauses("owasp-api:API9:2023", "owasp-api:API5:2023")
+def test_other_spellings_and_versions_open_nothing(case: Case, harness: Harness) -> None:
+    """What is refused is refused in every spelling of its path, and under other versions."""
     harness.judge(case, trials.hidden.respelt, oracles.hidden.opens_nothing)
-
-
-@cases(sources.hidden.refused_reads)
-@clauses("owasp-api:API9:2023")
-def test_other_versions_open_nothing(case: Case, harness: Harness) -> None:
-    """What is refused is refused under the paths of other versions as well."""
-    harness.judge(case, trials.hidden.versioned, oracles.hidden.opens_nothing)
 
 
 @cases(sources.hidden.shadows)

@@ -59,11 +59,15 @@ def asking_changes_nothing(masked: Masked) -> Verdict:
     served = _served(masked)
     if served is not None:
         return served
+    if _given(masked, masked.plain, "property.shown") is not None:
+        return passed("conform-deny", "it is shown without asking; see the plain answer")
     for shown in masked.asked:
         found = _given(masked, shown, "property.asked")
         if found is not None:
             return found
     answered = [one for one in masked.asked if one.read.exchange.answer is not None]
+    if not masked.asked:
+        return passed("conform-deny", "nothing can be asked for")
     if not answered:
         return unknown("nothing was answered", masked.plain.read)
     ways = ", ".join(one.says for one in answered)

@@ -93,20 +93,25 @@ def ungranted(target: Target, case: Case) -> dict[str, str]:
 
 
 def refused_reads(target: Target, profile: Profile) -> Iterator[Case]:
-    """For each resource one read by GET, for each reason why it is refused."""
-    seen: set[tuple[object, ...]] = set()
-    for case in (*anonymous(target, profile), *matrix(target, profile)):
-        main = _main_read(target, case.resource)
-        if case.expected is not Expected.DENY or main != case.operation:
-            continue
-        reason = Because.UNRELATED if case.because is Because.GRANTED else case.because
-        key = (case.resource, reason, case.persona if profile is Profile.FULL else None)
-        if reason is not Because.UNRELATED and key not in seen:
-            seen.add(key)
+    """For each resource one read by GET: without a login, and by somebody to whom it is refused.
+
+    That is a role without a grant, or else somebody of another tenant; in the full profile
+    everybody.
+    """
+    ranks = {Because.ROLE: 0, Because.OTHER_TENANT: 1, Because.UNRELATED: 2}
+    refused: dict[str, list[Case]] = {}
+    for case in matrix(target, profile):
+        if case.expected is Expected.DENY and main_read(target, case.resource) == case.operation:
+            refused.setdefault(case.resource or "", []).append(case)
+    for case in anonymous(target, profile):
+        if case.expected is Expected.DENY and main_read(target, case.resource) == case.operation:
             yield case
+    for found in refused.values():
+        found.sort(key=lambda case: ranks.get(case.because, len(ranks)))
+        yield from found if profile is Profile.FULL else found[:1]
 
 
-def _main_read(target: Target, resource: str | None) -> str | None:
+def main_read(target: Target, resource: str | None) -> str | None:
     """The operation that shows records of the resource: `read`, or else a read or list by GET."""
     described = target.resources[resource or ""]
     names = [

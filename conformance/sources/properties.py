@@ -33,19 +33,11 @@ def masked(target: Target, profile: Profile) -> Iterator[Case]:
             yield case
 
 
-def masked_reads(target: Target, profile: Profile) -> Iterator[Case]:
-    """Reads, lists and searches by GET that a role sees through a mask only."""
-    for case in masked(target, profile):
-        operation = target.operation(case.resource or "", case.operation or "")
-        if case.kind in SAFE_KINDS and operation.method == "GET":
-            yield case
-
-
 def masked_lists(target: Target, profile: Profile) -> Iterator[Case]:
     """Lists and searches by GET that a role sees through a mask only."""
-    for case in masked_reads(target, profile):
+    for case in masked(target, profile):
         operation = target.operation(case.resource or "", case.operation or "")
-        if operation.items is not None:
+        if case.kind in SAFE_KINDS and operation.method == "GET" and operation.items is not None:
             yield case
 
 

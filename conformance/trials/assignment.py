@@ -19,7 +19,7 @@ from conformance.trials.properties import Seer, readers, seen_by, seer, whole
 from conformance.trials.setting import Setting, on, permitted, remember, send
 from conformance.world import World
 
-_MOST_ALONE = 32
+_MOST_ALONE = 20
 _MOST_ACCEPTED = 8
 _STATES_TRIED = 3
 _NO_NAMES = frozenset({"password", "role", "tenant"})

@@ -11,15 +11,18 @@ from urllib.parse import urlsplit
 
 from conformance import inventory, known, policy
 from conformance.model import Because, Case, Exchange, Outcome, Read, Trial
+from conformance.oracles import altered, marked
 from conformance.oracles.hidden import Hidden, Knock, Page, Pages
-from conformance.paths import METHODS, OVERRIDES, Spelling, aliases, spellings, versions
+from conformance.paths import METHODS, ONCE, OVERRIDES, Spelling, aliases, spellings, versions
 from conformance.schema import Request
-from conformance.sources.hidden import ungranted
+from conformance.sources.hidden import main_read, ungranted
 from conformance.target import SAFE_KINDS, Operation
+from conformance.trials.pages import walk
 from conformance.trials.properties import readers, seen_by
 from conformance.trials.setting import (
     Setting,
     control_of,
+    differ,
     permitted,
     send,
     set_up,
@@ -50,10 +53,14 @@ def methods(world: World, case: Case) -> Hidden:
     safe = real.kind in SAFE_KINDS
     control = send(world, setting, setting.persona, "control")[0] if safe else None
     declared = _declared(world, setting.operation)
+    main = main_read(world.target, case.resource)
     knocks: list[Knock] = []
     before = _seen(world, setting, safe)
     for method in METHODS:
         if method in declared or (method in _REMOVING and setting.about is None):
+            continue
+        elsewhere = setting.about is not None and case.operation != main
+        if method in ONCE and elsewhere:
             continue
         template = _with_method(world, setting, method)
         echo = f"wardproof{secrets.token_hex(8)}" if method == "TRACE" else None
@@ -62,14 +69,36 @@ def methods(world: World, case: Case) -> Hidden:
         read, payload = send(world, setting, setting.persona, "attempt", template=template)
         trial = Trial(case, read, control, subject=subject(setting))
         if method not in _READING and read.outcome is Outcome.ALLOWED:
-            carried = frozenset(payload.carried)
-            after = _seen(world, setting, safe)
-            trial = replace(trial, before=before, after=after, carried=carried)
-            before = after
+            trial = _with_effects(world, setting, trial, before, safe)
+            trial = replace(trial, carried=frozenset(payload.carried))
+            before = trial.after
         rule = "hidden.trace" if echo else "hidden.method"
         knocks.append(Knock(f"{method} {setting.operation.path}", trial, rule, echo))
-    knocks += _look_back(case, knocks, before, _seen(world, setting, safe))
+    refused = [
+        one
+        for one in knocks
+        if one.says.split(" ", 1)[0] not in _READING
+        and one.trial.attempt.outcome is not Outcome.ALLOWED
+    ]
+    if refused and before:
+        # What they did all the same, if anything; told of the last of them.
+        names = ", ".join(one.says.split(" ", 1)[0] for one in refused)
+        trial = Trial(case, refused[-1].trial.attempt)
+        trial = _with_effects(world, setting, trial, before, safe)
+        knocks.append(Knock(f"one of {names}", trial, "hidden.method"))
     return Hidden(case, tuple(knocks), control, needs_control=safe)
+
+
+def _with_effects(
+    world: World, setting: Setting, trial: Trial, before: tuple[Read, ...], safe: bool
+) -> Trial:
+    """The trial with the state before and after, and once more if that differs."""
+    after = _seen(world, setting, safe)
+    again = _seen(world, setting, safe) if before and differ(before, after) else ()
+    if setting.about is None:
+        # Others change what the whole tenant shares; only what the request carried tells here.
+        before = ()
+    return replace(trial, before=before, after=after, again=again)
 
 
 def _on_own(world: World, case: Case) -> Setting:
@@ -126,30 +155,18 @@ def _fitting_body(world: World, setting: Setting) -> Any:
 def _seen(world: World, setting: Setting, safe: bool) -> tuple[Read, ...]:
     """The state as somebody sees it who may: by the path's own read, or by a read of the record."""
     if safe and _is_granted(world, setting.case):
+        searches = "term" in setting.operation.placeholders
+        if setting.operation.items and setting.about is None and not searches:
+            payload = world.payload(
+                setting.persona, setting.resource, setting.tenant, setting.lineage
+            )
+            about = (setting.persona, setting.resource, setting.name)
+            return tuple(walk(world, *about, payload, "read-back"))
         return (send(world, setting, setting.persona, "read-back")[0],)
     if setting.instance is None:
         return ()
     who = next(readers(world, setting.instance), None)
     return (seen_by(world, who, setting.instance)[1],) if who else ()
-
-
-def _look_back(
-    case: Case, knocks: list[Knock], before: tuple[Read, ...], after: tuple[Read, ...]
-) -> list[Knock]:
-    """What refused writes did all the same, if anything; told of the last of them."""
-    writing = [one for one in knocks if one.says.split(" ", 1)[0] not in _READING]
-    refused = [one for one in writing if one.trial.attempt.outcome is not Outcome.ALLOWED]
-    if not refused or not before:
-        return []
-    last = refused[-1]
-    names = ", ".join(one.says.split(" ", 1)[0] for one in refused)
-    return [
-        Knock(
-            f"one of {names}",
-            Trial(case, last.trial.attempt, before=before, after=after),
-            last.rule,
-        )
-    ]
 
 
 def overrides(world: World, case: Case) -> Hidden:
@@ -192,19 +209,14 @@ def _overriding(
 def _overridden(world: World, setting: Setting, template: Operation, says: str) -> Knock:
     before = (send(world, setting, setting.persona, "read-back")[0],)
     read, payload = send(world, setting, setting.persona, "attempt", template=template)
-    after = (send(world, setting, setting.persona, "read-back")[0],)
-    carried = frozenset(payload.carried)
-    trial = Trial(
-        replace(setting.case, kind="action"), read, before=before, after=after, carried=carried
-    )
+    trial = Trial(replace(setting.case, kind="action"), read, carried=frozenset(payload.carried))
+    trial = _with_effects(world, setting, trial, before, safe=True)
     return Knock(says, trial, "hidden.override")
 
 
 def _had_effect(knock: Knock) -> bool:
     """Whether the read-back differs, so that it is worth to find out by which header."""
-    first, last = knock.trial.before[0], knock.trial.after[0]
-    bodies = [one.exchange.answer.body if one.exchange.answer else None for one in (first, last)]
-    return bodies[0] != bodies[1] or first.outcome is not last.outcome
+    return bool(altered(knock.trial) or marked(knock.trial))
 
 
 def _one_by_one(
@@ -222,16 +234,22 @@ def _one_by_one(
 
 
 def respelt(world: World, case: Case) -> Hidden:
-    """A read that is refused, with its path spelt otherwise or named by a header."""
+    """A read that is refused, at its path spelt otherwise, named by a header, or of other versions.
+
+    Versions that only the API document names are tried as well: no grant speaks of them.
+    """
     setting = set_up(world, case)
     path = setting.operation.path
-    named_host = world.target.tenancy.host is not None
     ways = [
         one
         for one in (*spellings(path), *aliases(path))
-        if not (named_host and "Host" in one.headers)
+        if not (world.target.tenancy.host and "Host" in one.headers)
     ]
-    return _behind(world, setting, ways, control_of(world, setting), "hidden.spelling")
+    control = control_of(world, setting)
+    spelt = _behind(world, setting, ways, control, "hidden.spelling")
+    named = inventory.known(world.target, ())
+    moved = _behind(world, setting, _versions(world, setting, named), control, "hidden.version")
+    return replace(spelt, knocks=(*spelt.knocks, *moved.knocks))
 
 
 def shadowed(world: World, case: Case) -> Hidden:
@@ -240,14 +258,6 @@ def shadowed(world: World, case: Case) -> Hidden:
     control = send(world, setting, setting.persona, "control")[0]
     named = inventory.known(world.target, world.documented)
     return _behind(world, setting, _versions(world, setting, named), control, "hidden.shadow")
-
-
-def versioned(world: World, case: Case) -> Hidden:
-    """A read that is refused, at the paths of other versions, documented or not."""
-    setting = set_up(world, case)
-    control = control_of(world, setting)
-    named = inventory.known(world.target, ())
-    return _behind(world, setting, _versions(world, setting, named), control, "hidden.version")
 
 
 def _versions(world: World, setting: Setting, named: frozenset[str]) -> list[Spelling]:

@@ -18,8 +18,8 @@ from conformance.target import Operation
 from conformance.trials.setting import Setting, on, permitted, remember, searched, send, writes
 from conformance.world import World
 
-_MOST_FIELDS = 6
-_MOST_ALONE = 10
+_MOST_FIELDS = 4
+_MOST_ALONE = 14
 _LONGEST = 120
 _LARGE_PAGE = 100
 
@@ -185,14 +185,28 @@ def asking(
 
 
 def masked(world: World, case: Case) -> Masked:
-    """The operation as declared, by a masked reader, on a record that was planted for it."""
-    assert case.persona and case.resource
+    """The operation as declared, on a record planted for it, and then asking for what is hidden.
+
+    Ways of asking of one kind go together; where that is refused as invalid, some of them alone.
+    """
+    assert case.resource
     seen = sighted(world, case)
     if writes(case):
         return Masked(case, seen, _echo(world, case))
     found = whole(world, case)
     setting = on(world, case, found.instance)
-    return Masked(case, seen, _asked(world, setting, "it", {}), whole=found.record)
+    plainly = _asked(world, setting, "it", {})
+    tries: list[Shown] = []
+    ways = _ways(case.resource, list(_hidden(world, case, seen, found)))
+    for says, query in ways if setting.operation.method == "GET" else ():
+        together = _asked(world, setting, says, query)
+        tries.append(together)
+        if together.read.outcome is Outcome.INVALID:
+            left = max(_MOST_ALONE - len(tries), 0)
+            alone = list(query.items())[:left]
+            tries += [_asked(world, setting, f"{key}={one}", {key: one}) for key, one in alone]
+    tries.append(_asked(world, setting, "asking in headers", {}, **_HEADERS))
+    return Masked(case, seen, plainly, tuple(tries), found.record)
 
 
 def _echo(world: World, case: Case) -> Shown:
@@ -266,32 +280,6 @@ def _ways(resource: str, names: list[str]) -> Iterator[tuple[str, dict[str, str]
     yield "asking for the full view", dict(_SWITCHES)
 
 
-def asked(world: World, case: Case) -> Masked:
-    """The read, with what the mask hides asked for in the ways that frameworks know.
-
-    Ways of one kind go together; where that is refused as invalid, some of them alone.
-    """
-    assert case.resource
-    seen = sighted(world, case)
-    found = whole(world, case)
-    setting = on(world, case, found.instance)
-    plainly = _asked(world, setting, "it", {})
-    names = list(_hidden(world, case, seen, found))
-    tries: list[Shown] = []
-    alone = 0
-    for says, query in _ways(case.resource, names):
-        together = _asked(world, setting, says, query)
-        tries.append(together)
-        if together.read.outcome is not Outcome.INVALID:
-            continue
-        for name, value in query.items():
-            if alone < _MOST_ALONE:
-                alone += 1
-                tries.append(_asked(world, setting, f"{name}={value}", {name: value}))
-    tries.append(_asked(world, setting, "asking in headers", {}, **_HEADERS))
-    return Masked(case, seen, plainly, tuple(tries), found.record)
-
-
 def _hidden(world: World, case: Case, seen: Sight, found: Whole) -> Iterator[str]:
     """The names that the masks hide: of the record seen whole, or else those that were sent."""
     assert case.resource and case.operation
@@ -332,7 +320,8 @@ def told(world: World, case: Case) -> Told:
     if second is not None and _beside(setting, second):
         mine.append(str(second.id))
     filters = list(_filters(world, setting, found, tuple(mine)))
-    sorts = list(_sorts(world, setting, list(found)[:_MOST_FIELDS], tuple(mine)))
+    sorted_by = list(found)[:_MOST_FIELDS] if len(mine) > 1 else []
+    sorts = list(_sorts(world, setting, sorted_by, tuple(mine)))
     return Told(case, plainly, tuple(found), tuple(filters), tuple(sorts))
 
 
@@ -346,7 +335,7 @@ def _secret(record: Record | None, seen: Sight) -> dict[str, Any]:
         and not isinstance(value, bool)
         and len(str(value)) <= _LONGEST
     }
-    return dict(list(found.items())[: 2 * _MOST_FIELDS])
+    return dict(list(found.items())[: 3 * _MOST_FIELDS])
 
 
 def _beside(setting: Setting, second: Instance) -> bool:
@@ -407,7 +396,7 @@ def _filters(
             if one.tells:
                 break
     yield together
-    for name in list(found)[:2]:
+    for name in list(found)[:1]:
         value, other = found[name], _nobodys(world, found[name])
         if setting.operation.finds:
             pairs = (_rows(world, setting, {}, str(value)), _rows(world, setting, {}, str(other)))

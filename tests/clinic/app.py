@@ -18,7 +18,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
-from tests.clinic import appointments, notes, patients, trail, travelling
+from tests.clinic import appointments, hidden, notes, patients, trail, travelling
 from tests.clinic.faults import checked
 from tests.clinic.records import PASSWORD, RESETS, ROLES, Auth, Body, Records
 
@@ -58,6 +58,7 @@ def make(
         response.headers["Set-Cookie"] = cookie
         return {}
 
+    app.include_router(hidden.routes(records))
     app.include_router(patients.routes(records))
     app.include_router(notes.routes(records))
     app.include_router(appointments.routes(records))

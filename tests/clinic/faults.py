@@ -98,6 +98,14 @@ FAULTS = {
     "new-route": "the API document has an operation that the target file does not name",
     "lost-route": "searching patients is in no API document",
     "gone-route": "there is no operation to read an appointment",
+    # What nobody declared
+    "hidden-put": "a patient can be changed by PUT as well, by everybody",
+    "method-override": "X-HTTP-Method-Override turns a POST into deleting, whatever the role",
+    "trailing-slash": "a patient is open to everybody behind a slash",
+    "original-url": "a patient is open to everybody who names it in X-Original-URL",
+    "old-version": "patients are open under /v1 to everybody who is logged in",
+    "debug-page": "a page tells the variables of the process",
+    "trace": "TRACE repeats the request with its credential",
     # Sick altogether
     "always-500": "everything but the login fails",
     "login-page": "everything but the login answers 200 with an HTML page",

@@ -19,7 +19,7 @@ ROLES, TENANTS, ERRORS, LOGIN = (
     "error_hygiene",
     "unauthenticated",
 )
-TRAVEL, FIELDS = "transport", "properties"
+TRAVEL, FIELDS, HIDDEN = "transport", "properties", "hidden_operations"
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,19 @@ ROWS = [
     _row("query-token", TRAVEL, "transport.token-in-query", "*query*"),
     _row("null-alert", FIELDS, "property.null", "*absent*"),
     _row("renamed-alert", FIELDS, "property.shown leak.masked", "*absent*"),
-    _row("fields-unmask", FIELDS, "property.asked leak.masked"),
-    _row("filters-by-alert", FIELDS, "property.filter"),
-    _row("sorts-by-alert", FIELDS, "property.sort"),
-    _row("stores-anything", FIELDS, "property.set leak.tenant"),
-    _row("moves-tenant", FIELDS, "property.set leak.tenant"),
-    _row("json-patch", FIELDS, "property.set leak.tenant"),
+    _row("fields-unmask", FIELDS, "property.asked leak.masked", "*absent*"),
+    _row("filters-by-alert", FIELDS, "property.filter", "*filters*"),
+    _row("sorts-by-alert", FIELDS, "property.sort", "*sorting*"),
+    _row("stores-anything", FIELDS, "property.set leak.tenant", "*.patient.*"),
+    _row("moves-tenant", FIELDS, "property.set leak.tenant", "*.patient.*"),
+    _row("json-patch", FIELDS, "property.set leak.tenant", "*.patient.*"),
+    _row("hidden-put", HIDDEN, "hidden.method", "*methods*"),
+    _row("method-override", HIDDEN, "hidden.override", "*overridden*"),
+    _row("trailing-slash", HIDDEN, "hidden.spelling leak.anonymous leak.tenant", "*patient.read*"),
+    _row("original-url", HIDDEN, "hidden.spelling leak.anonymous leak.tenant", "*patient.read*"),
+    _row("old-version", HIDDEN, "hidden.version hidden.shadow leak.tenant", "*patient.read*"),
+    _row("debug-page", HIDDEN, "hidden.path", "*inside*"),
+    _row("trace", HIDDEN, "hidden.trace", "*methods*"),
     _row("new-route", ROLES, "inventory.unclassified", "*classified*"),
     _row("lost-route", ROLES, "inventory.undocumented", "*classified*"),
     _row("gone-route", ROLES, "inventory.undocumented", "*classified*"),
