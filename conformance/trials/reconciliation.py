@@ -23,7 +23,7 @@ PAGES_FOR_ALL = 500
 _PATIENCE = 150.0
 """Seconds in which no case was finished, after which none is waited for any more."""
 _POLL = 0.1
-_LOOKED_UP = 40
+_LOOKED_UP = 10
 
 
 def reconciled(world: World, case: Case) -> Reconciled:
