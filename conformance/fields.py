@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-
-from conformance.policy import Grant
-from conformance.target import Target
 
 Record = Mapping[str, Any]
 """One JSON object of an answer."""
@@ -74,25 +71,6 @@ class Sight:
         if key == "id" or key in self.visible or "*" in self.visible:
             return True
         return self.hidden is not None and key not in self.hidden
-
-
-def sight(target: Target, grants: Iterable[Grant], resource: str) -> Sight | None:
-    """What `grants` together show of `resource`; None if one of them shows everything."""
-    visible: set[str] = set()
-    hidden: set[str] | None = None
-    embeds = False
-    for grant in grants:
-        mask = target.masks[grant.mask] if grant.mask else None
-        if mask is None or (mask.visible is None and mask.hidden is None):
-            return None
-        named = [name.removeprefix(f"{resource}.") for name in mask.visible or mask.hidden or ()]
-        embeds = embeds or any("." in name for name in named)
-        simple = {name if name == "*" else plain(name) for name in named if "." not in name}
-        if mask.hidden is not None:
-            hidden = simple if hidden is None else hidden & simple
-        else:
-            visible |= simple
-    return Sight(frozenset(visible), None if hidden is None else frozenset(hidden), embeds)
 
 
 def surplus(record: Record, seen: Sight) -> list[str]:

@@ -31,6 +31,7 @@ def spellings(path: str) -> Iterator[Spelling]:
     """
     head, _, tail = path.lstrip("/").partition("/")
     rest = f"/{tail}" if tail else ""
+    told = {path}
     for says, spelt in (
         ("a trailing slash", f"{path}/"),
         ("a doubled slash in front", f"/{path}"),
@@ -48,7 +49,9 @@ def spellings(path: str) -> Iterator[Spelling]:
         ("a tab at the end", f"{path}%09"),
         ("an empty query", f"{path}?"),
     ):
-        yield Spelling(says, spelt)
+        if spelt not in told:
+            told.add(spelt)
+            yield Spelling(says, spelt)
 
 
 def aliases(path: str) -> Iterator[Spelling]:

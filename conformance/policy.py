@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
+from conformance import fields
 from conformance.model import Relation
 from conformance.target import ANONYMOUS, Target, Way
 
@@ -167,3 +168,22 @@ def writable(
             return None
         found |= set(mask.writable)
     return frozenset(found)
+
+
+def sight(target: Target, grants: Iterable[Grant], resource: str) -> fields.Sight | None:
+    """What `grants` together show of `resource`; None if one of them shows everything."""
+    visible: set[str] = set()
+    hidden: set[str] | None = None
+    embeds = False
+    for grant in grants:
+        mask = target.masks[grant.mask] if grant.mask else None
+        if mask is None or (mask.visible is None and mask.hidden is None):
+            return None
+        named = [name.removeprefix(f"{resource}.") for name in mask.visible or mask.hidden or ()]
+        embeds = embeds or any("." in name for name in named)
+        simple = {name if name == "*" else fields.plain(name) for name in named if "." not in name}
+        if mask.hidden is not None:
+            hidden = simple if hidden is None else hidden & simple
+        else:
+            visible |= simple
+    return fields.Sight(frozenset(visible), None if hidden is None else frozenset(hidden), embeds)

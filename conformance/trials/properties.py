@@ -10,7 +10,7 @@ from typing import Any
 from conformance import inventory, policy
 from conformance.comparison import parsed
 from conformance.extraction import extract, values
-from conformance.fields import Record, Sight, own, plain, properties, scalars, sight
+from conformance.fields import Record, Sight, own, plain, properties, scalars
 from conformance.instances import Instance, NotBuilt
 from conformance.model import Case, Outcome, Read, Relation
 from conformance.oracles.properties import Filtering, Masked, Rows, Shown, Sorting, Told
@@ -52,7 +52,7 @@ def seer(world: World, resource: str, tenant: str, need: dict[str, Relation]) ->
         granted = policy.grants(
             world.target, policy.roles_of(world.target, persona), resource, name
         )
-        if sight(world.target, granted, resource) is None:
+        if policy.sight(world.target, granted, resource) is None:
             need.update(wanted)
             return Seer(persona, name)
     return None
@@ -155,7 +155,7 @@ def sighted(world: World, case: Case) -> Sight:
     """What the masks of the case's grants let through."""
     assert case.resource and case.operation
     granted = policy.grants(world.target, case.roles, case.resource, case.operation)
-    found = sight(world.target, granted, case.resource)
+    found = policy.sight(world.target, granted, case.resource)
     if found is None:
         raise NotBuilt(f"a grant without a mask shows {case.persona} everything")
     return found

@@ -270,3 +270,50 @@ def test_a_document_of_another_origin_is_told(tmp_path: Path, where: str) -> Non
             inventory.read(ward, wire, tmp_path)
     finally:
         wire.close()
+
+
+def test_properties_of_bodies_are_read_through_references() -> None:
+    record = {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string", "readOnly": True},
+            "state": {"anyOf": [{"type": "string", "enum": ["open", "closed"]}, {"type": "null"}]},
+            "born": {"type": ["string", "null"], "format": "date"},
+        },
+    }
+    page = {"properties": {"items": {"items": {"$ref": "#/components/schemas/Record"}}}}
+    body = {
+        "content": {
+            "application/json": {"schema": {"allOf": [{"$ref": "#/components/schemas/Record"}]}}
+        }
+    }
+    document = {
+        "openapi": "3.1.0",
+        "components": {"schemas": {"Record": record, "Page": page}},
+        "paths": {
+            "/patients": {
+                "post": {"requestBody": body, "responses": {"201": body}},
+                "get": {"responses": {"200": {"schema": {"$ref": "#/components/schemas/Page"}}}},
+                "put": {"requestBody": {"content": {"application/json": {"schema": {}}}}},
+            }
+        },
+    }
+    found = {one.method: one for one in read(document)}
+    assert [one.name for one in found["POST"].takes] == ["id", "state", "born"]
+    identity, state, born = found["POST"].takes
+    assert (identity.read_only, state.values, born.format) == (True, ("open", "closed"), "date")
+    assert {one.name for one in found["GET"].answers} == {"items", "id", "state", "born"}
+    assert (found["PUT"].takes, found["PUT"].takes_anything) == ((), True)
+    assert not found["POST"].takes_anything
+
+
+def test_a_document_that_refers_to_itself_is_read() -> None:
+    looped = {"$ref": "#/components/schemas/Loop"}
+    body = {"content": {"application/json": {"schema": looped}}}
+    node = {"properties": {"name": {"type": "string"}, "next": looped}}
+    document = {
+        "components": {"schemas": {"Loop": node}},
+        "paths": {"/x": {"post": {"requestBody": body, "responses": {"200": body}}}},
+    }
+    (found,) = read(document)
+    assert {one.name for one in found.answers} == {"name", "next"}
