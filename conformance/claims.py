@@ -122,7 +122,10 @@ class Duty(Strict):
 
 
 class TrailEntry(Strict):
-    """Where the trail says what, inside one row; what is left out is listed as not claimed."""
+    """Where the trail says what, inside one row; what is left out is listed as not claimed.
+
+    A place may be followed by ` ~ REGEX`; then its first group counts, in each value that fits.
+    """
 
     correlation: JsonPath
     id: JsonPath | None = Field(default=None, description="what tells one entry from another")

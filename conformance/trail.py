@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -69,13 +69,21 @@ def entries(trail: Trail, read: TrailRead, answer: Answer) -> list[Entry]:
 
 
 def _said(where: str, row: Any) -> tuple[str, ...]:
+    where, _, pattern = where.partition(" ~ ")
     member = _MEMBER.match(where)
     if member is None:
         found = values(where, row)
     else:
         found = [row.get(member.group(1))] if isinstance(row, dict) else []
     flat = [leaf for one in found for leaf in (one if isinstance(one, list) else [one])]
-    return tuple(str(leaf) for leaf in flat if leaf not in (None, ""))
+    texts = (str(leaf) for leaf in flat if leaf not in (None, ""))
+    return tuple(_matching(texts, pattern) if pattern else texts)
+
+
+def _matching(texts: Iterable[str], pattern: str) -> Iterator[str]:
+    """The first group, or else the whole match, of each text that the pattern is found in."""
+    for match in filter(None, (re.search(pattern, text) for text in texts)):
+        yield match.group(1) if match.groups() else match.group(0)
 
 
 def claimed(trail: Trail) -> tuple[str, ...]:

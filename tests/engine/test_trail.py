@@ -135,6 +135,15 @@ def test_places_deeper_in_a_row_are_read_as_well() -> None:
     assert entry.identity == entry.text
 
 
+def test_a_pattern_picks_from_what_stands_there() -> None:
+    """As in FHIR, where one list of references names patients among other things."""
+    places = {"correlation": "$.id", "patient": "$.entity[*].what ~ ^Patient/(.+)$"}
+    trail = Trail.model_validate({**CLAIM, "entry": places})
+    entity = [{"what": "Patient/p1"}, {"what": "Observation/o1"}, {"what": "Patient/p2"}]
+    (entry,) = shown({"id": "c1", "entity": entity}, trail=trail)
+    assert entry.of("patient") == ("p1", "p2")
+
+
 @pytest.mark.parametrize(
     "text", ["1970-01-01T00:01:40Z", "1970-01-01T06:01:40+06:00", "100", "100000000000000e-12"]
 )
