@@ -125,8 +125,10 @@ class Journal:
         operation = self.operation_of(exchange.request)
         outcome = self._outcome(operation, exchange)
         event = event_of(outcome) if answer is not None else None
-        # What the target's own door rejected has never reached an operation.
+        # What the target's own door rejected has never reached an operation; nor has a method
+        # that the path does not have (405), such as on a path that another one's {id} fits.
         outside = trail.answered is not None and told is None and event == "failed"
+        outside = outside or (answer is not None and answer.status == 405)
         due = (
             event in trail.events
             and operation is not None
