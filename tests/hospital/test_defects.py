@@ -12,19 +12,11 @@ import pytest
 
 from fixtures.hospital import defects
 
+from . import identity_symptoms  # noqa: F401  # it registers them
+from .symptoms import SYMPTOMS, shows
+
 if TYPE_CHECKING:
     from .conftest import House
-
-Symptom = Callable[[Any], bool]
-SYMPTOMS: dict[str, Symptom] = {}
-
-
-def shows(key: str) -> Callable[[Symptom], Symptom]:
-    def register(symptom: Symptom) -> Symptom:
-        SYMPTOMS[key] = symptom
-        return symptom
-
-    return register
 
 
 @shows("D-001")
