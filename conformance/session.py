@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -101,8 +100,20 @@ class Session:
         """Log in again, after the target has forgotten the session."""
         self._identity = self._shared(renew=True)
 
+    def fact(self, name: str) -> Any:
+        """What templates name as {persona.NAME}; KeyError if there is none.
+
+        What the login gives comes first once it is there; nobody logs in for a fact of the file.
+        """
+        if self.persona == ANONYMOUS:
+            raise KeyError(name)
+        known = self.wire.target.account(self.persona).facts
+        if self._identity is None and name in known:
+            return known[name]
+        return self.facts()[name]
+
     def facts(self) -> Mapping[str, Any]:
-        """What templates may name as {persona.x}."""
+        """All facts of the account, with what its login gives."""
         if self.persona == ANONYMOUS:
             return {}
         return {**self.wire.target.account(self.persona).facts, **self.identity.values}

@@ -71,6 +71,7 @@ class World:
         resource: str,
         tenant: str,
         lineage: Mapping[str, Instance],
+        /,
         *,
         instance: str | None = None,
         subject: str | None = None,
@@ -91,7 +92,7 @@ class World:
             if name == "id":
                 return lineage[resource].id
             if tail and head == "persona":
-                return self.sessions[subject or persona].facts()[tail]
+                return self.sessions[subject or persona].fact(tail)
             if tail and head == "tenant":
                 return self.tenant_facts(tenant)[tail]
             if tail and head in lineage:
