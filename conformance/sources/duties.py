@@ -9,7 +9,7 @@ from conformance import policy
 from conformance.cases import Profile, of_persona, subjects, unclaimed
 from conformance.claims import Duty
 from conformance.model import Because, Case
-from conformance.sources.identity import makeable
+from conformance.sources.identity import makeable, persona_of
 from conformance.target import SAFE_KINDS, Target
 
 _GLASS = (
@@ -42,17 +42,18 @@ def emergencies(target: Target, profile: Profile) -> Iterator[Case]:
             "expired",
         ),
     }
+    trail = target.audit
+    if trail is not None and trail.entry.purpose is not None:
+        lines["purpose"] = (glass.purpose, "purpose: emergency", "in-the-trail")
     for key, (claim, line, variant) in lines.items():
         if claim:
             variants.append(variant)
         else:
             yield unclaimed(f"break_glass.{key}", line)
     for role in glass.roles:
-        persona = next(
-            (name for name in subjects(target) if role in target.personas[name].role), None
-        )
-        if persona is None:
+        if not any(role in target.personas[name].role for name in subjects(target)):
             continue
+        persona = persona_of(target, role)
         for variant in ("opens", *variants) if role == glass.roles[0] else ("opens",):
             made = of_persona(target, persona, variant, because=Because.UNRELATED, kind="action")
             yield replace(made, resource=glass.resource)
@@ -71,9 +72,7 @@ def separations(target: Target, _profile: Profile) -> Iterator[Case]:
     for duty in target.duties:
         found = False
         for roles in able(target, duty):
-            persona = next(
-                name for name in subjects(target) if roles[0] in target.personas[name].role
-            )
+            persona = persona_of(target, roles[0])
             for variant in ("one-session", "two-sessions"):
                 found = True
                 made = of_persona(
@@ -116,6 +115,7 @@ def overridden(target: Target, profile: Profile) -> Iterator[Case]:
     if create is None or "roles" not in create.placeholders:
         yield unclaimed("accounts.create", 'create: {..., json: {..., roles: "{roles}"}}')
         return
+    found = False
     seen: set[tuple[str, str]] = set()
     roles = makeable(target)
     for forbids, resource in _forbidding(target):
@@ -125,12 +125,17 @@ def overridden(target: Target, profile: Profile) -> Iterator[Case]:
                 continue
             if profile is not Profile.FULL:
                 seen.add((forbids, grants))
-            persona = next(
-                name for name in subjects(target) if grants in target.personas[name].role
-            )
+            persona = persona_of(target, grants)
             for order in (f"{forbids}+{grants}", f"{grants}+{forbids}"):
                 made = of_persona(target, persona, order, because=Because.ROLE, kind="action")
-                yield replace(made, resource=resource, operation=name)
+                made = replace(made, resource=resource, operation=name)
+                yield replace(made, roles=(grants,))
+                found = True
+    if not found:
+        yield unclaimed(
+            "accounts.create.roles",
+            "roles: [nurse, admin]  # one that forbids what another one grants",
+        )
 
 
 def _forbidding(target: Target) -> list[tuple[str, str]]:

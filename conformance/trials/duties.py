@@ -12,8 +12,9 @@ from conformance.extraction import extract
 from conformance.instances import Instance, NotBuilt, Unclaimed
 from conformance.model import Case, Expected, Outcome, Read, Relation, Scenario, Step, decode
 from conformance.session import Session
+from conformance.trials import entries
 from conformance.trials.doors import opens, stays_shut
-from conformance.trials.sessions import login_of
+from conformance.trials.sessions import facts_of, login_of
 from conformance.world import World, taken
 
 _SHORT = 2
@@ -39,6 +40,7 @@ def emergency(world: World, case: Case) -> Scenario:
         "review": _reviewed,
         "after-logout": _after_logout,
         "expired": _expired,
+        "in-the-trail": _on_record,
     }[case.variant or ""]
     before = _read(world, case.persona, glass, record)
     shut = Step("the record before", before, Expected.DENY)
@@ -57,11 +59,12 @@ def _open(
 ) -> Read:
     """Ask for emergency access; `reason` stands in for the one in the target file, None: none."""
     template = glass.open
-    if reason is not ... and isinstance(template.json_, dict):
-        body = {key: value for key, value in template.json_.items() if key != glass.reason}
+    if reason is not ...:
+        name = "form" if template.form is not None else "json_"
+        body = {key: value for key, value in glass.body.items() if key != glass.reason}
         if reason is not None:
             body[glass.reason] = reason
-        template = template.model_copy(update={"json_": body})
+        template = template.model_copy(update={name: body})
     payload = world.payload(
         persona, glass.resource, record.tenant, record.lineage(), seconds=seconds
     )
@@ -209,7 +212,7 @@ def _after_logout(world: World, persona: str, glass: BreakGlass, record: Instanc
         raise Unclaimed("the login says no way to log out")
     session = world.log_in_again(persona)
     steps, _ = _opened(world, persona, glass, record, session=session)
-    payload = world.payload(persona, "account", record.tenant, {}, **session.identity.values)
+    payload = world.payload(persona, "account", record.tenant, {}, **facts_of(session))
     about = ("account", "logout")
     out = world.send(persona, login.logout, payload, "set-up", about, session=session)
     after = _read(world, persona, glass, record)
@@ -238,6 +241,24 @@ def _reviewed(world: World, persona: str, glass: BreakGlass, record: Instance) -
     return steps
 
 
+def _on_record(world: World, persona: str, glass: BreakGlass, record: Instance) -> list[Step]:
+    """The entry of the emergency read names the emergency as its purpose."""
+    trail = entries.trail_of(world)
+    steps, _ = _opened(world, persona, glass, record)
+    exchange = steps[-1].read.exchange
+    key = entries.id_of(trail, exchange)
+    if key is None:
+        raise NotBuilt("the answer names no correlation id (audit.answered)", exchange)
+    reader = entries.reader_of(world, trail.read, record.tenant)
+    rows, looked = entries.find(world, trail.read, reader, key, exchange.started)
+    said = {purpose for row in rows for purpose in row.of("purpose")}
+    if glass.purpose in said:
+        return [*steps, opens("its entry in the trail", looked[-1], "break-glass.trail")]
+    told = f"names {', '.join(sorted(said)) or 'no purpose'}" if rows else "is missing"
+    says = f"its entry in the trail {told}, and {glass.purpose!r} is promised"
+    return [*steps, Step(says, looked[-1], Expected.DENY, "break-glass.trail")]
+
+
 # --- two pairs of eyes -----------------------------------------------------------------------
 
 
@@ -251,13 +272,7 @@ def separation(world: World, case: Case) -> Scenario:
         if one.resource == case.resource and f"{one.first}-{one.then}" == pair
     )
     tenant = case.tenant or policy.sole_tenant(world.target)
-    try:
-        person = world.enlist(roles.split("+"), tenant)
-    except NotBuilt as refused:
-        outcomes = [world.read(one).outcome for one in refused.exchanges]
-        if "+" in roles and outcomes and outcomes[0] in {Outcome.CONFLICT, Outcome.INVALID}:
-            raise Unclaimed(f"the target lets no account hold {roles} together") from None
-        raise
+    person = _with_roles(world, roles, tenant)
     second = next(
         role
         for role in roles.split("+")[::-1]
@@ -280,6 +295,17 @@ def separation(world: World, case: Case) -> Scenario:
             opens(f"{duty.then} by somebody else", done),
         ),
     )
+
+
+def _with_roles(world: World, roles: str, tenant: str) -> str:
+    """An account with all of `roles`, joined by +. Raises Unclaimed if there may be none such."""
+    try:
+        return world.enlist(roles.split("+"), tenant)
+    except NotBuilt as refused:
+        outcomes = [world.read(one).outcome for one in refused.exchanges]
+        if "+" in roles and outcomes and outcomes[0] in {Outcome.CONFLICT, Outcome.INVALID}:
+            raise Unclaimed(f"the target lets no account hold {roles} together") from None
+        raise
 
 
 def _needed(world: World, persona: str, resource: str, name: str) -> dict[str, Relation]:
@@ -341,7 +367,7 @@ def overridden(world: World, case: Case) -> Scenario:
     assert case.resource and case.operation and case.variant
     tenant = case.tenant or policy.sole_tenant(world.target)
     grants = case.roles[0]
-    alone, both = world.enlist([grants], tenant), world.enlist(case.variant.split("+"), tenant)
+    alone, both = world.enlist([grants], tenant), _with_roles(world, case.variant, tenant)
     need = _needed(world, alone, case.resource, case.operation)
     if need:
         need[both] = next(iter(need.values()))
