@@ -26,6 +26,8 @@ FAULTS = {
     "filters-by-alert": "the list of patients can be filtered by an alert that is not shown",
     "sorts-by-alert": "the list of patients can be sorted by an alert that is not shown",
     "stores-anything": "a patient keeps whatever properties a request brings",
+    "strict-but-owner": "a patient refuses unknown properties, but for its owner",
+    "wrapped": "a patient keeps the owner that a request names inside of data",
     "moves-tenant": "a change of a patient may name another tenant",
     "json-patch": "a JSON Patch of a patient sets whatever it names",
     # What is told

@@ -24,7 +24,14 @@ def routes(records: Records) -> APIRouter:
         if "stores-anything" in faults:
             return body
         fields = (*FIELDS, "tenant") if "moves-tenant" in faults else FIELDS
-        return {key: value for key, value in body.items() if key in fields}
+        if "strict-but-owner" in faults:
+            fields = (*FIELDS, "owner")
+            if set(body) - set(fields):
+                raise HTTPException(422, "the request is wrong")
+        kept = {key: value for key, value in body.items() if key in fields}
+        if "wrapped" in faults and isinstance(body.get("data"), dict):
+            kept |= {"owner": body["data"].get("owner")}
+        return kept
 
     def shown(found: Body, role: str, asked: str = "") -> Body:
         """What of a patient the role may see."""

@@ -95,6 +95,8 @@ ROWS = [
     _row("filters-by-alert", FIELDS, "property.filter", "*filters*"),
     _row("sorts-by-alert", FIELDS, "property.sort", "*sorting*"),
     _row("stores-anything", FIELDS, "property.set leak.tenant", "*.patient.*"),
+    _row("strict-but-owner", FIELDS, "property.set", "*.patient.*"),
+    _row("wrapped", FIELDS, "property.set", "*.patient.*"),
     _row("moves-tenant", FIELDS, "property.set leak.tenant", "*.patient.*"),
     _row("json-patch", FIELDS, "property.set leak.tenant", "*.patient.*"),
     _row("hidden-put", HIDDEN, "hidden.method", "*methods*"),
