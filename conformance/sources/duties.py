@@ -28,7 +28,7 @@ def emergencies(target: Target, profile: Profile) -> Iterator[Case]:
     variants = ["without-a-reason", "other-record", "wrong-role"]
     if len(policy.tenants(target)) > 1:
         variants.append("other-tenant")
-    lines = {
+    lines: dict[str, tuple[object, str, str]] = {
         "end": (glass.end, 'end: "DELETE /break-glass/{grant}"', "ended"),
         "review": (
             glass.review,

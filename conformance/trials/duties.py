@@ -80,9 +80,14 @@ def _open(
 
 
 def _read(
-    world: World, persona: str, glass: BreakGlass, record: Instance, session: Session | None = None
+    world: World,
+    persona: str,
+    glass: BreakGlass,
+    record: Instance,
+    session: Session | None = None,
+    name: str | None = None,
 ) -> Read:
-    name = glass.opens[0]
+    name = name or glass.opens[0]
     operation = world.target.operation(glass.resource, name)
     lineage = world.around(glass.resource, name, record.tenant, record)
     payload = world.payload(persona, glass.resource, record.tenant, lineage)
