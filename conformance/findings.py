@@ -103,8 +103,10 @@ def finding(world: World, case: Case, verdict: Verdict) -> dict[str, Any]:
     could = "could" if case.expected is Expected.DENY else "could not"
     roles = policy.roles_of(world.target, persona) if persona else ()
     tenant = policy.tenant_of(world.target, persona) if persona else None
+    who = _who(persona, roles, tenant)
     told = {
-        "who": _who(persona, roles, tenant),
+        "who": who,
+        "whom": who[:1].lower() + who[1:],
         "what": _what(world.target, case),
         "could": could,
         "reason": verdict.reason,
