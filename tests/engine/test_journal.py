@@ -136,6 +136,7 @@ def test_requests_are_known_by_method_and_path(
         (200, "allowed", True),
         (403, "denied", True),
         (404, "denied", True),
+        (405, "denied", False),
         (401, "unauthenticated", False),
         (422, "failed", False),
         (None, None, False),
