@@ -134,10 +134,19 @@ def finding(world: World, case: Case, verdict: Verdict) -> dict[str, Any]:
         "observed": redactor.text(verdict.reason),
         "reproduction": curl(first, redactor) if first else "",
         "exchanges": [exchange.id for exchange in verdict.exchanges],
-        "defect": f"{name} {resource or 'target'}.{operation or '*'}",
+        "defect": _defect(name, known, resource, operation),
         "cwe": list(known.get("cwe", ())),
         "owasp": known.get("owasp"),
     }
+
+
+def _defect(
+    name: str, known: Mapping[str, Any], resource: str | None, operation: str | None
+) -> str:
+    """What findings of one cause share: the rule alone where no operation is to be mended."""
+    if known.get("systemic"):
+        return ".".join(name.split(".")[:2])
+    return f"{name} {resource or 'target'}.{operation or '*'}"
 
 
 def _place(world: World, case: Case, exchange: Exchange | None) -> tuple[str | None, str | None]:

@@ -13,7 +13,7 @@ from typing import Any
 from conformance import login as logins
 from conformance import policy
 from conformance.comparison import leaves, parsed
-from conformance.instances import NotBuilt
+from conformance.instances import NotBuilt, Unclaimed
 from conformance.login import Credentials, Identity, LoginFailed
 from conformance.model import Case, Outcome, Read, Scenario
 from conformance.target import ANONYMOUS, Login, is_loopback
@@ -27,6 +27,7 @@ from conformance.trials.sessions import (
     watched,
     way_of_case,
 )
+from conformance.trials.setting import may_disrupt
 from conformance.wire import Unreachable, Wire
 from conformance.world import World
 
@@ -63,6 +64,7 @@ def failed_logins(world: World, case: Case) -> Scenario:
     """Wrong passwords in a row, then the right one; another account shows that logins work."""
     claim = world.target.accounts.lock_out
     assert claim is not None and case.variant
+    may_disrupt(world)
     tenant = case.tenant or policy.sole_tenant(world.target)
     persona, other = world.enlist(case.roles, tenant), world.enlist(case.roles, tenant)
     username = str(world.target.account(persona).facts["username"])
@@ -147,6 +149,8 @@ class Names:
 def names(world: World, case: Case) -> Names:
     """The same request for an account that exists and for two that do not."""
     assert case.persona and case.variant
+    if not case.variant.startswith(("reset", "sign-up")):
+        _takes_a_password(login_of(world, case.persona))
     if case.variant == "locked":
         return _locked(world, case)
     persona = subject(world, case)
@@ -160,9 +164,23 @@ def names(world: World, case: Case) -> Names:
     for one in (name, *made_up):
         given = {**account.facts, key: one, "password": wrong}
         reads.append(_ask_for(world, case, persona, given))
+    for read in reads:
+        if read.outcome is Outcome.LIMITED:
+            raise NotBuilt(f"too much was asked already ({read.status})", read.exchange)
     if case.variant.startswith("login."):
         control, _ = try_login(world, persona)
     return Names(case, reads[0], (reads[1], reads[2]), (name, *made_up), control)
+
+
+def _takes_a_password(login: Login) -> None:
+    """A wrong password can only be sent where the login names it. Raises Unclaimed."""
+    step = login.step()
+    if login.basic or (step is not None and "password" in step.placeholders):
+        return
+    raise Unclaimed(
+        "the login does not name {password}, so no wrong one can be sent; write it as a fact of "
+        "the personas and {password} in the login"
+    )
 
 
 def name_key(facts: Mapping[str, Any]) -> str:
@@ -188,7 +206,8 @@ def _ask_for(world: World, case: Case, persona: str, given: Mapping[str, Any]) -
     step = accounts.reset_password if variant == "reset" else accounts.sign_up
     assert step is not None
     tenant = case.tenant or policy.sole_tenant(world.target)
-    payload = world.payload(ANONYMOUS, "account", tenant, {}, **given)
+    known = {**given, **{f"persona.{fact}": value for fact, value in given.items()}}
+    payload = world.payload(ANONYMOUS, "account", tenant, {}, **known)
     return world.send(ANONYMOUS, step, payload, "attempt", ABOUT, tenant)
 
 
@@ -209,6 +228,7 @@ def _locked(world: World, case: Case) -> Names:
     """The answer after too many failures, for a name that somebody has and for two of nobody."""
     claim = world.target.accounts.lock_out
     assert claim is not None
+    may_disrupt(world)
     persona = world.enlist(case.roles, case.tenant or policy.sole_tenant(world.target))
     account = world.target.account(persona)
     key = name_key(account.facts)
@@ -246,6 +266,9 @@ class NamesTimed:
 
 def names_timed(world: World, case: Case) -> NamesTimed:
     """Two rounds of turns, so that one slow moment is no finding."""
+    assert case.persona
+    if case.variant != "reset":
+        _takes_a_password(login_of(world, case.persona))
     first = _round(world, case)
     return replace(first, again=_round(world, case))
 
@@ -298,10 +321,12 @@ def second_factor(world: World, case: Case) -> Scenario:
         read, _ = try_login(world, persona, login=login, given={"code": wrong})
         steps.append(stays_shut("a login with a wrong code", read, "second-factor"))
     elif variant == "used-code":
-        world.log_in_again(persona)
-        used = logins.code(persona, str(world.target.account(persona).facts["totp"]))
-        read, _ = try_login(world, persona, login=login, given={"code": used})
-        steps.append(stays_shut("a second login with the same code", read, "second-factor.replay"))
+        logins.await_unused_code(world.wire, persona)
+        code = {"code": logins.code(persona, str(world.target.account(persona).facts["totp"]))}
+        first, _ = try_login(world, persona, login=login, given=code)
+        again, _ = try_login(world, persona, login=login, given=code)
+        steps.append(opens("a login with a code", first))
+        steps.append(stays_shut("a second login with the same code", again, "second-factor.replay"))
     else:
         other = variant.removeprefix("by-")
         read, _ = try_login(world, persona, login=world.target.login[other])
