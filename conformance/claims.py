@@ -6,7 +6,7 @@ line that would claim it; nothing here is needed to test who may see and do what
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -111,6 +111,18 @@ class BreakGlass(Strict):
     ends_with_session: bool = Field(default=False, description="a logout ends it")
     review: Asking | None = Field(default=None, description="shows what is to be reviewed")
     purpose: str | None = Field(default=None, description="what the trail says for such access")
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The body of `open`, by key."""
+        found = self.open.form if self.open.form is not None else self.open.json_
+        return found if isinstance(found, dict) else {}
+
+    @model_validator(mode="after")
+    def _reason(self) -> BreakGlass:
+        if self.reason not in self.body:
+            raise ValueError(f"there is no {self.reason!r} in the json or form of 'open'")
+        return self
 
 
 class Duty(Strict):

@@ -95,7 +95,7 @@ def code(persona: str, secret: str) -> str:
 _TOTP_SECONDS = 30
 
 
-def _await_unused_code(wire: Wire, persona: str) -> None:
+def await_unused_code(wire: Wire, persona: str) -> None:
     """A code works once (RFC 6238 section 5.2): wait for the next one if this one was sent."""
     if wire.codes.get(persona) == int(time.time() // _TOTP_SECONDS):
         time.sleep(_TOTP_SECONDS - time.time() % _TOTP_SECONDS + 0.05)
@@ -134,7 +134,7 @@ def _do(
 ) -> Answer:
     lookup = scope(wire.target, persona, identity, given)
     if "totp" in step.placeholders and "code" not in (given or {}):
-        _await_unused_code(wire, persona)
+        await_unused_code(wire, persona)
     try:
         message = build(
             wire, step, lookup, headers=headers, cookies=identity.cookies, tenant=lookup

@@ -671,6 +671,11 @@ def check(target: Target) -> list[Problem]:
         *_check_personas(target),
         *_check_resources(target),
         *_check_policy(target),
+        *_check_logins(target),
+        *_check_accounts(target),
+        *_check_channels(target),
+        *_check_break_glass(target),
+        *_check_duties(target),
         *_check_audit(target),
     ]
 
@@ -741,6 +746,124 @@ def _actors(target: Target) -> set[str]:
     )
 
 
+def _check_prepared(
+    target: Target, loc: Loc, template: Request, more: Iterable[str] = ()
+) -> Iterator[Problem]:
+    """A request that somebody makes: who that is, and what it names."""
+    actors = _actors(target)
+    for actor in template.as_ if isinstance(template, Preparation) else ():
+        if actor not in actors:
+            yield Problem((*loc, "as"), _unknown(actor, "role or persona", actors))
+    yield from _check_placeholders(target, loc, template, more)
+
+
+def _check_roles(target: Target, loc: Loc, roles: Iterable[str]) -> Iterator[Problem]:
+    for role in roles:
+        if role not in target.policy:
+            yield Problem(loc, _unknown(role, "role in the policy", target.policy))
+
+
+def _facts(target: Target, login: str | None = None) -> set[str]:
+    """What the accounts are known to have, those that log in by `login` if given."""
+    found = {
+        fact
+        for persona in target.personas.values()
+        if login in {None, persona.login or next(iter(target.login), None)}
+        for fact in persona.facts
+    }
+    create = target.accounts.create
+    return found | ({"username", "password", *create.take} if create else set())
+
+
+def _check_logins(target: Target) -> Iterator[Problem]:
+    for name, login in target.login.items():
+        steps = [one for one in (*login.before, login.step(), *login.then, login.me) if one]
+        taken = {value for step in steps for value in step.take} | set(login.let)
+        known = {*_facts(target, name), *taken, "access_token", "refresh_token", "expires_in"}
+        for key in ("refresh", "logout", "keys"):
+            step = getattr(login, key)
+            if step is not None:
+                yield from _check_placeholders(target, ("login", name, key), step, known)
+
+
+def _check_accounts(target: Target) -> Iterator[Problem]:
+    accounts = target.accounts
+    facts = _facts(target)
+    further = {
+        "create": {"username", "password", "role", "roles"},
+        "change_roles": {"role", "roles", "removed"},
+        "change_password": {"new_password"},
+    }
+    for key in Accounts.model_fields:
+        step = getattr(accounts, key)
+        if isinstance(step, Request):
+            known = facts if key != "create" else set[str]()
+            loc = ("accounts", key)
+            yield from _check_prepared(target, loc, step, known | further.get(key, set()))
+    create = accounts.create
+    if create is None:
+        return
+    yield from _check_roles(target, ("accounts", "create", "roles"), create.roles)
+    if create.login is not None and create.login not in target.login:
+        place = ("accounts", "create", "login")
+        yield Problem(place, _unknown(create.login, "login", target.login))
+
+
+def _check_channels(target: Target) -> Iterator[Problem]:
+    for name, channel in target.channels.items():
+        loc = ("channels", name)
+        if channel.about is not None and channel.about not in target.resources:
+            known = target.resources
+            yield Problem((*loc, "about"), _unknown(channel.about, "resource", known))
+        yield from _check_roles(target, (*loc, "roles"), channel.roles)
+        taken: set[str] = set()
+        for place, step in enumerate(channel.make):
+            yield from _check_placeholders(target, (*loc, "make", place), step, taken)
+            taken |= set(step.take)
+        yield from _check_placeholders(target, (*loc, "use"), channel.use, taken)
+
+
+def _check_break_glass(target: Target) -> Iterator[Problem]:
+    glass = target.break_glass
+    if glass is None:
+        return
+    loc = ("break_glass",)
+    yield from _check_roles(target, (*loc, "roles"), glass.roles)
+    yield from _check_placeholders(target, (*loc, "open"), glass.open, {"seconds"})
+    for key, step in (("end", glass.end), ("review", glass.review)):
+        if step is not None:
+            yield from _check_prepared(target, (*loc, key), step, glass.open.take)
+    if glass.resource not in target.resources:
+        known = target.resources
+        yield Problem((*loc, "resource"), _unknown(glass.resource, "resource", known))
+        return
+    yield from _check_named(target, (*loc, "opens"), glass.resource, glass.opens)
+    described = target.resources[glass.resource]
+    for name in glass.opens:
+        if name in described.operations and described.kind(name) not in SAFE_KINDS:
+            yield Problem((*loc, "opens"), f"{name!r} is no read of {glass.resource}")
+
+
+def _check_named(
+    target: Target, loc: Loc, resource: str, operations: Iterable[str]
+) -> Iterator[Problem]:
+    known = target.resources[resource].operations
+    for name in operations:
+        if name not in known:
+            yield Problem(loc, _unknown(name, "operation", known))
+
+
+def _check_duties(target: Target) -> Iterator[Problem]:
+    for place, duty in enumerate(target.duties):
+        loc = ("duties", place)
+        if duty.resource not in target.resources:
+            known = target.resources
+            yield Problem((*loc, "resource"), _unknown(duty.resource, "resource", known))
+            continue
+        for key in ("first", "then"):
+            yield from _check_named(target, (*loc, key), duty.resource, [getattr(duty, key)])
+
+
 def _check_resources(target: Target) -> Iterator[Problem]:
     actors = _actors(target)
     for name, resource in target.resources.items():
@@ -760,9 +883,26 @@ def _check_resources(target: Target) -> Iterator[Problem]:
                 )
         for key in resource.operations:
             yield from _check_operation(target, name, key, actors)
+        for key in ("own", "assigned"):
+            yield from _check_way(
+                target, (*loc, "relations", key), getattr(resource.relations, key)
+            )
         creates = [key for key in resource.operations if resource.kind(key) == "create"]
         if len(creates) > 1 and "create" not in creates:
             yield Problem(loc, f"which of {', '.join(creates)} makes instances? call it 'create'")
+
+
+def _check_way(target: Target, loc: Loc, way: Way | None) -> Iterator[Problem]:
+    if way is None:
+        return
+    for role, one in (way.roles or {}).items():
+        if role != "*":
+            yield from _check_roles(target, (*loc, role), [role])
+        yield from _check_way(target, (*loc, role), one)
+    if way.step is not None:
+        yield from _check_prepared(target, loc, way.step)
+        if way.step.ends is not None:
+            yield from _check_prepared(target, (*loc, "ends"), way.step.ends, way.step.take)
 
 
 def _check_instances(target: Target, loc: Loc, resource: Resource) -> Iterator[Problem]:
@@ -818,8 +958,12 @@ def _line_of(target: Target, name: str) -> list[str]:
     return found
 
 
-def _check_placeholders(target: Target, loc: Loc, template: Request) -> Iterator[Problem]:
+def _check_placeholders(
+    target: Target, loc: Loc, template: Request, more: Iterable[str] = ()
+) -> Iterator[Problem]:
+    """Placeholders without a value here; `more` are those that this template has besides."""
     heads = {"persona", "tenant", "person", *target.resources}
+    names = template_values.NAMES | set(more)
     if isinstance(template, Operation) and template.lookup is not None:
         for name in sorted(template.lookup.placeholders):
             if name.split(".")[0] not in {*heads, "sent"}:
@@ -832,10 +976,8 @@ def _check_placeholders(target: Target, loc: Loc, template: Request) -> Iterator
             yield Problem(
                 loc, f"{{{name}}}: " + _unknown(head, "resource or source of values", heads)
             )
-        elif not tail and name not in template_values.NAMES:
-            yield Problem(
-                loc, f"{{{name}}}: " + _unknown(name, "template value", template_values.NAMES)
-            )
+        elif not tail and name not in names:
+            yield Problem(loc, f"{{{name}}}: " + _unknown(name, "template value", names))
 
 
 def _check_policy(target: Target) -> Iterator[Problem]:
@@ -865,11 +1007,9 @@ def _check_audit(target: Target) -> Iterator[Problem]:
     trail = target.audit
     if trail is None:
         return
-    actors = _actors(target)
     for key, read in (("read", trail.read), ("unattributed", trail.unattributed)):
-        for actor in read.as_ if read is not None else ():
-            if actor not in actors:
-                yield Problem(("audit", key, "as"), _unknown(actor, "role or persona", actors))
+        if read is not None:
+            yield from _check_prepared(target, ("audit", key), read, {"correlation", "since"})
     if trail.patient is not None and trail.patient not in target.resources:
         yield Problem(("audit", "patient"), _unknown(trail.patient, "resource", target.resources))
     known = {

@@ -224,16 +224,20 @@ def _is_telling(leaf: object) -> TypeGuard[str]:
 
 
 def comes_out(scenario: Scenario) -> Verdict:
-    """Every step of a scenario comes out as it has to; a control that does not proves nothing.
+    """Every step of a scenario comes out as it has to; after a control that does not, none counts.
 
     A read that had to be refused but answered is a breach only if it gave what the control got.
     """
     unsure: Verdict | None = None
     for step in scenario.steps:
         verdict = _came_out(scenario, step)
-        if verdict is not None and verdict.result is Result.FAIL:
+        if verdict is None:
+            continue
+        if verdict.result is Result.FAIL:
             return verdict
         unsure = unsure or verdict
+        if step.rule is None:
+            break
     if unsure is not None:
         return unsure
     claims = sum(step.rule is not None for step in scenario.steps)

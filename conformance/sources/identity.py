@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from conformance.cases import Profile, of_persona, subjects, unclaimed
 from conformance.model import Case
@@ -13,6 +14,7 @@ _CREATE = (
     'create: {as: admin, request: POST /users, json: {username: "{username}", '
     'password: "{password}", roles: "{roles}"}, take: {user_id: $.id}}',
 )
+_REFRESH = 'refresh: {request: POST /auth/refresh, json: {refresh_token: "{refresh_token}"}}'
 
 
 def ways(target: Target, profile: Profile) -> Iterator[tuple[str, str]]:
@@ -39,6 +41,7 @@ def _of_ways(
     key: str,
     line: str,
     variants: tuple[str, ...],
+    among: Callable[[Login], bool] = lambda _login: True,
 ) -> Iterator[Case]:
     """One case for each variant and way that claims it, one unclaimed case for each other way.
 
@@ -48,6 +51,8 @@ def _of_ways(
     shared: list[object] = []
     by_steps = sorted(ways(target, profile), key=lambda one: len(target.login[one[0]].then))
     for way, persona in by_steps:
+        if not among(target.login[way]):
+            continue
         claim = claimed(target.login[way])
         if claim:
             if claim in shared and profile is not Profile.FULL:
@@ -83,10 +88,11 @@ def logouts(target: Target, profile: Profile) -> Iterator[Case]:
     yield from _of_ways(
         target,
         profile,
-        lambda login: login.refresh.request if login.logout and login.refresh else None,
+        lambda login: login.refresh.request if login.refresh else None,
         "refresh",
-        'refresh: {request: POST /auth/refresh, json: {refresh_token: "{refresh_token}"}}',
+        _REFRESH,
         ("refresh",),
+        among=lambda login: login.logout is not None,
     )
 
 
@@ -99,23 +105,22 @@ def password_changes(target: Target, _profile: Profile) -> Iterator[Case]:
             '{current_password: "{password}", new_password: "{new_password}"}}',
         )
         return
-    variants = ("own-session", "other-session", "old-password", "refresh")
-    yield from _with_account(target, variants, "change")
+    variants = ("other-session", "old-password", "refresh")
+    yield from _with_account(target, variants)
 
 
-def _with_account(
-    target: Target, variants: tuple[str, ...], kind: str = "action"
-) -> Iterator[Case]:
+def _with_account(target: Target, variants: tuple[str, ...]) -> Iterator[Case]:
     """One case for each variant, by a role that an account can be made with."""
     if target.accounts.create is None:
         yield unclaimed(*_CREATE)
         return
     role = next(iter(makeable(target)), None)
     if role is None:
+        yield unclaimed("accounts.create.roles", "roles: [nurse]  # of a persona of the file")
         return
-    persona = next(name for name in subjects(target) if role in target.personas[name].role)
     for variant in variants:
-        yield of_persona(target, persona, variant, kind="action" if kind else None)
+        made = of_persona(target, persona_of(target, role), variant, kind="action")
+        yield replace(made, roles=(role,))
 
 
 def makeable(target: Target) -> list[str]:
@@ -129,9 +134,14 @@ def makeable(target: Target) -> list[str]:
     return sorted(roles, key=lambda role: _steps(target, role))
 
 
+def persona_of(target: Target, role: str) -> str:
+    """The first persona with the role, one that has no other role if there is one."""
+    fitting = [name for name in subjects(target) if role in target.personas[name].role]
+    return min(fitting, key=lambda name: len(target.personas[name].role))
+
+
 def _steps(target: Target, role: str) -> int:
-    persona = next(name for name in subjects(target) if role in target.personas[name].role)
-    way = way_of(target, persona)
+    way = way_of(target, persona_of(target, role))
     return len(target.login[way].then) if way else 0
 
 
@@ -141,11 +151,10 @@ def lock_outs(target: Target, _profile: Profile) -> Iterator[Case]:
     if claim is None:
         yield unclaimed("accounts.lock_out", "lock_out: {attempts: 5}")
         return
-    yield from _with_account(target, ("one-account", "other-fields", "other-spelling"))
+    spread = () if claim.per_source is None else ("spread-over-accounts",)
+    yield from _with_account(target, ("one-account", "other-fields", "other-spelling", *spread))
     if claim.per_source is None:
         yield unclaimed("accounts.lock_out.per_source", "lock_out: {attempts: 5, per_source: 100}")
-    else:
-        yield from _with_account(target, ("spread-over-accounts",))
 
 
 def enumeration(target: Target, profile: Profile) -> Iterator[Case]:
@@ -179,20 +188,23 @@ def login_timing(target: Target, profile: Profile) -> Iterator[Case]:
     """How long a wrong password takes, for names that somebody has and that nobody has."""
     if profile is Profile.SMOKE:
         return
-    if target.accounts.create is None:
-        yield unclaimed(*_CREATE)
-        return
-    yield from _with_account(target, ("login",))
-    if target.accounts.reset_password is not None:
-        yield from _with_account(target, ("reset",))
+    reset = () if target.accounts.reset_password is None else ("reset",)
+    yield from _with_account(target, ("login", *reset))
 
 
 def fixation(target: Target, profile: Profile) -> Iterator[Case]:
     """A session that was there before the login."""
+    found = False
     for way, persona in ways(target, profile):
         if target.login[way].request:
+            found = True
             for variant in ("kept", "chosen"):
                 yield of_persona(target, persona, f"{way}.{variant}")
+    if not found:
+        yield unclaimed(
+            "login.NAME.request",
+            'browser: {request: POST /login, form: {user: "{user}", password: "{password}"}}',
+        )
 
 
 def second_factors(target: Target, profile: Profile) -> Iterator[Case]:
@@ -213,13 +225,12 @@ def second_factors(target: Target, profile: Profile) -> Iterator[Case]:
 
 def refreshes(target: Target, profile: Profile) -> Iterator[Case]:
     """Refresh tokens: used twice, at the same time, and beside somebody else's login."""
-    line = 'refresh: {request: POST /auth/refresh, json: {refresh_token: "{refresh_token}"}}'
     yield from _of_ways(
         target,
         profile,
         lambda login: login.refresh.request if login.refresh else None,
         "refresh",
-        line,
+        _REFRESH,
         ("someone-elses",),
     )
     yield from _of_ways(
@@ -229,11 +240,16 @@ def refreshes(target: Target, profile: Profile) -> Iterator[Case]:
         "rotates",
         "rotates: true",
         ("used-twice", "after-reuse", "at-once"),
+        among=lambda login: login.refresh is not None,
     )
 
 
 # --- tokens ----------------------------------------------------------------------------------
 
+_BEARER = (
+    'password: {post: /login, json: {user: "{user}", password: "{password}"}, '
+    "bearer: $.access_token}"
+)
 FORGED = (
     "unsigned",
     "altered-signature",
@@ -247,10 +263,14 @@ FORGED = (
 
 def tokens(target: Target, profile: Profile) -> Iterator[Case]:
     """Tokens made from a valid one without its key."""
+    found = False
     for way, persona in ways(target, profile):
         if not target.login[way].basic:
+            found = True
             for variant in FORGED:
                 yield of_persona(target, persona, f"{way}.{variant}")
+    if not found:
+        yield unclaimed("login.NAME.bearer", _BEARER)
 
 
 def published_keys(target: Target, profile: Profile) -> Iterator[Case]:
@@ -291,7 +311,11 @@ def signed_claims(target: Target, profile: Profile) -> Iterator[Case]:
 
 def other_tokens(target: Target, profile: Profile) -> Iterator[Case]:
     """Tokens that are meant for something else, used as access tokens."""
+    found = False
     for way, persona in ways(target, profile):
         login = target.login[way]
-        if login.bearer or login.oauth2:
+        if login.bearer or login.oauth2 or "Authorization" in login.send:
+            found = True
             yield of_persona(target, persona, f"{way}.other-kind")
+    if not found:
+        yield unclaimed("login.NAME.bearer", _BEARER)

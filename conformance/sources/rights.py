@@ -7,9 +7,8 @@ from dataclasses import replace
 
 from conformance import policy
 from conformance.cases import Profile, of_persona, subjects, unclaimed
-from conformance.doors import doors
 from conformance.model import Because, Case, Relation
-from conformance.sources.identity import makeable, way_of
+from conformance.sources.identity import makeable, persona_of, way_of
 from conformance.target import SAFE_KINDS, Target
 
 _RELATIONS = (Relation.OWN, Relation.ASSIGNED)
@@ -46,21 +45,21 @@ def account_events(target: Target, profile: Profile) -> Iterator[Case]:
     ]
     roles = makeable(target)
     for role in roles if profile is not Profile.SMOKE else roles[:2]:
-        persona = next(name for name in subjects(target) if role in target.personas[name].role)
+        persona = persona_of(target, role)
+        several = f"-of-{role}" if len(target.personas[persona].role) > 1 else ""
         for event in events:
             for channel in _channels_of_account(target, persona, role):
-                yield of_persona(
+                made = of_persona(
                     target,
                     persona,
-                    f"{event}.{channel}",
+                    f"{event}{several}.{channel}",
                     because=Because.ROLE,
                     kind="action",
                 )
+                yield replace(made, roles=(role,))
 
 
 def _channels_of_account(target: Target, persona: str, role: str) -> Iterator[str]:
-    if not doors(target, (role,)):
-        return
     yield "session"
     way = way_of(target, persona)
     if way and target.login[way].refresh is not None:
@@ -86,16 +85,17 @@ def ended_relations(target: Target, profile: Profile) -> Iterator[Case]:
             continue
         seen.add(key)
         if way.step.ends is None:
-            place = f"resources.{resource}.relations.{relation.value}.{roles[0]}.ends"
+            place = _place(target, resource, relation, roles)
             if place not in told:
                 yield unclaimed(place, _ENDS)
             told.add(place)
             continue
-        for name, operation in opened(target, persona, resource, relation):
+        reads = opened(target, persona, resource, relation)
+        for name, operation in reads:
             yield _ended(target, persona, resource, relation, f"{name}.{operation}")
         for name, channel in target.channels.items():
             fits = not channel.roles or set(roles) & set(channel.roles)
-            if fits and channel.about in _line(target, resource):
+            if fits and channel.about in [one for one, _operation in reads]:
                 yield _ended(target, persona, resource, relation, f"channel.{name}")
     if not seen:
         yield unclaimed("resources.NAME.relations.assigned.ends", _ENDS)
@@ -105,6 +105,14 @@ _ENDS = (
     'assigned: {request: "POST /patients/{id}/care-team", take: {membership: $.id}, '
     'ends: {request: "DELETE /patients/{id}/care-team/{membership}"}}'
 )
+
+
+def _place(target: Target, resource: str, relation: Relation, roles: tuple[str, ...]) -> str:
+    """Where the target file says how somebody with `roles` comes to stand in the relation."""
+    declared = getattr(target.resources[resource].relations, relation.value)
+    by_role = [name for name in declared.roles or () if name in roles or name == "*"]
+    parts = ["resources", resource, "relations", relation.value, *by_role[:1], "ends"]
+    return ".".join(parts)
 
 
 def _brought_about(target: Target) -> Iterator[tuple[str, str, Relation]]:

@@ -19,8 +19,9 @@ def door_of(world: World, persona: str, closed_to: tuple[str, ...] = ()) -> Door
     found = doors(world.target, roles, closed_to)
     if not found:
         raise NotBuilt(
-            f"{persona} is granted no read that needs neither a record nor is public, so nothing "
-            "shows whether its credentials are worth anything"
+            f"{persona} is granted no read that needs no record and is not public, so nothing "
+            "shows whether its credentials are worth anything; declare one, like "
+            "'account: {read: GET /me}'"
         )
     return found[0]
 

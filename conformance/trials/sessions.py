@@ -210,8 +210,18 @@ def _mixed(
 
 
 def stays_itself(says: str, read: Read, mine: Read, stranger: Read, rule: str) -> Step:
-    """A step in which one may be refused or served as oneself, but not as the stranger."""
+    """A step in which one may be refused or served as oneself, but not as the stranger.
+
+    Raises NotBuilt where the door answers both alike, because then nothing shows as whom.
+    """
     answer, own, other = (one.exchange.answer for one in (read, mine, stranger))
+    if own is not None and other is not None and own.body == other.body:
+        raise NotBuilt(
+            f"{mine.exchange.persona} and {stranger.exchange.persona} are answered alike, so "
+            "nothing shows as whom a request is taken; declare 'account: {read: GET /me}' or such",
+            mine.exchange,
+            stranger.exchange,
+        )
     became = bool(answer and own and other) and answer.body == other.body != own.body  # type: ignore[union-attr]
     if became or read.outcome is not Outcome.ALLOWED:
         return stays_shut(says, read, rule)
@@ -255,7 +265,7 @@ def logout(world: World, case: Case) -> Scenario:
     before = knock(world, persona, door, "control", session=session)
     shown = session.shown()
     payload = world.payload(
-        persona, "account", policy.tenant_of(world.target, persona) or "", {}, **_values(session)
+        persona, "account", policy.tenant_of(world.target, persona) or "", {}, **facts_of(session)
     )
     out = world.send(persona, login.logout, payload, "set-up", ABOUT, session=session)
     steps = [
@@ -283,8 +293,10 @@ def _done(read: Read) -> Read:
     return Read(read.exchange, Outcome.ALLOWED) if redirected else read
 
 
-def _values(session: Session) -> dict[str, Any]:
-    return dict(session.identity.values)
+def facts_of(session: Session) -> dict[str, Any]:
+    """What the login's own steps may name: the account's facts, and what the login gave."""
+    account = session.wire.target.account(session.persona)
+    return {**account.facts, **session.identity.values}
 
 
 def password_change(world: World, case: Case) -> Scenario:

@@ -47,7 +47,6 @@ def _tried(
     forged: Iterable[Forgery],
     *,
     twin: Forgery | None = None,
-    note: str = "",
 ) -> Scenario:
     """Each forgery at the door, between two knocks with the valid token (and its minted `twin`)."""
     assert case.persona
@@ -64,7 +63,7 @@ def _tried(
         read = knock(world, persona, door, credentials=_with(shown, token, one.token))
         steps.append(stays_shut(one.name, read, f"{rule}.{_slug(one.name)}", before))
     steps.append(opens("the valid token again", knock(world, persona, door, "control")))
-    return Scenario(case, tuple(steps), note)
+    return Scenario(case, tuple(steps))
 
 
 def _slug(name: str) -> str:
@@ -110,9 +109,10 @@ def _guessed(world: World, case: Case, token: str) -> Scenario:
     words = forgery.words(known)
     secret = forgery.weak_secret(token, words)
     if secret is None:
-        return _tried(
-            world, case, "token.weak-secret", [], note=f"none of {len(words)} secrets signs it"
-        )
+        untouched = _tried(world, case, "token.weak-secret", [])
+        says = f"the valid token, which none of {len(words):,} known secrets signs"
+        sound = opens(says, untouched.steps[-1].read, "token.weak-secret")
+        return Scenario(case, (*untouched.steps, sound))
     longer = {"exp": int(time.time()) + 7 * 86_400}
     made = Forgery("guessed", forgery.minted(token, secret, longer), "signs with a known word")
     return _tried(world, case, "token.weak-secret", [made])
@@ -170,19 +170,27 @@ def minted(world: World, case: Case) -> Scenario:
     changes = _wrong_claims(world, case, login, forgery.claims(token), variant)
     twin = Forgery("twin", forgery.minted(token, key, {}), "checks nothing")
     made = [
-        Forgery(f"{variant}: {_shown(one)}", forgery.minted(token, key, one), "ignores the claim")
+        Forgery(f"{variant}: {_shown(one)}", _changed(token, key, one), "ignores the claim")
         for one in changes
     ]
     return _tried(world, case, "token.claims", made, twin=twin)
 
 
+def _changed(token: str, key: str, changes: Mapping[str, Any]) -> str:
+    """The token with `changes` to its claims; those of None are taken out."""
+    kept = {name: value for name, value in changes.items() if value is not None}
+    return forgery.minted(token, key, kept, [name for name in changes if name not in kept])
+
+
 def _shown(changes: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} = {value!r}" for name, value in changes.items())
+    told = {name: "nothing" if value is None else repr(value) for name, value in changes.items()}
+    return ", ".join(f"{name} = {value}" for name, value in told.items())
 
 
 def _wrong_claims(
     world: World, case: Case, login: Login, claims: Mapping[str, Any], variant: str
 ) -> list[dict[str, Any]]:
+    """Changes to the claims, each of which makes the token worthless; None takes one out."""
     now = int(time.time())
     late = int(login.leeway) + 2
     if variant == "expired":
@@ -192,6 +200,10 @@ def _wrong_claims(
         ]
     if variant == "not-yet-valid":
         return [{"nbf": now + int(login.leeway) + 120}]
+    if variant == "no-expiry":
+        if "exp" not in claims:
+            raise Unclaimed("the token has no claim 'exp'")
+        return [{"exp": None}]
     named = {"other-audience": "aud", "other-issuer": "iss", "other-subject": "sub"}
     if variant in named:
         claim = named[variant]
