@@ -12,7 +12,7 @@ import pytest
 
 from fixtures.hospital import defects
 
-from . import identity_symptoms, trail_symptoms  # noqa: F401  # they register them
+from . import identity_symptoms, property_symptoms, trail_symptoms  # noqa: F401  # register them
 from .symptoms import SYMPTOMS, shows
 
 if TYPE_CHECKING:
