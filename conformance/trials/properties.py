@@ -15,6 +15,7 @@ from conformance.instances import Instance, NotBuilt
 from conformance.model import Case, Outcome, Read, Relation
 from conformance.oracles.properties import Filtering, Masked, Rows, Shown, Sorting, Told
 from conformance.target import Operation
+from conformance.trials.pages import walk
 from conformance.trials.setting import Setting, on, permitted, remember, searched, send, writes
 from conformance.world import World
 
@@ -76,21 +77,23 @@ def readers(world: World, instance: Instance) -> Iterator[Seer]:
 
 
 def seen_by(world: World, who: Seer, instance: Instance) -> tuple[Record | None, Read]:
-    """The record as `who` sees it, None if the answer does not hold it."""
+    """The record as `who` sees it, on whichever page it stands; None if no answer holds it."""
     resource, tenant = instance.resource, instance.tenant
     operation = world.target.operation(resource, who.operation)
     lineage = world.around(resource, who.operation, tenant, instance)
     payload = world.payload(who.persona, resource, tenant, lineage, ids=[instance.id])
-    about = (resource, who.operation)
-    read = world.send(who.persona, sized(operation), payload, "read-back", about)
-    answer = read.exchange.answer
-    if read.outcome is not Outcome.ALLOWED or answer is None:
-        return None, read
-    data = parsed(answer)
-    found = own(data, instance.id)
-    if not found and operation.items is None and isinstance(data, dict):
-        found = [properties(data)]
-    return (found[0] if found else None), read
+    reads = walk(world, who.persona, resource, who.operation, payload, "read-back")
+    for read in reads:
+        answer = read.exchange.answer
+        if read.outcome is not Outcome.ALLOWED or answer is None:
+            continue
+        data = parsed(answer)
+        found = own(data, instance.id)
+        if not found and operation.items is None and isinstance(data, dict):
+            found = [properties(data)]
+        if found:
+            return found[0], read
+    return None, reads[-1]
 
 
 def planted(
