@@ -4,21 +4,35 @@ from conformance import Case, Harness, cases, clauses, oracles, sources, trials
 
 
 @cases(sources.hidden.methods)
-@clauses("owasp-api:API9:2023", "owasp-api:API5:2023")
+@clauses(
+    "hipaa:164.312(a)(1)",
+    "nist-800-53r5:AC-3",
+    "owasp-asvs:v5.0.0-8.3.1",
+    "owasp-api:API5:2023",
+    "owasp-api:API9:2023",
+    "iso27001-2022:A.8.3",
+)
 def test_undeclared_methods_do_nothing(case: Case, harness: Harness) -> None:
     """Methods that nobody declared for a path give no data and change nothing."""
     harness.judge(case, trials.hidden.methods, oracles.hidden.opens_nothing)
 
 
 @cases(sources.hidden.overrides)
-@clauses("owasp-api:API5:2023")
+@clauses("nist-800-53r5:AC-3", "owasp-asvs:v5.0.0-8.3.1", "owasp-api:API5:2023")
 def test_methods_cannot_be_overridden(case: Case, harness: Harness) -> None:
     """Headers and parameters that name another method do not turn a request into it."""
     harness.judge(case, trials.hidden.overrides, oracles.hidden.opens_nothing)
 
 
 @cases(sources.hidden.refused_reads)
-@clauses("owasp-api:API9:2023", "owasp-api:API5:2023")
+@clauses(
+    "hipaa:164.312(a)(1)",
+    "nist-800-53r5:AC-3",
+    "owasp-asvs:v5.0.0-8.3.1",
+    "owasp-api:API5:2023",
+    "owasp-api:API9:2023",
+    "iso27001-2022:A.8.3",
+)
 def test_other_spellings_and_versions_open_nothing(case: Case, harness: Harness) -> None:
     """What is refused is refused in every spelling of its path, and under other versions."""
     harness.judge(case, trials.hidden.respelt, oracles.hidden.opens_nothing)
