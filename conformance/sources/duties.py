@@ -61,7 +61,7 @@ def emergencies(target: Target, profile: Profile) -> Iterator[Case]:
             return
 
 
-def separations(target: Target, _profile: Profile) -> Iterator[Case]:
+def separations(target: Target, profile: Profile) -> Iterator[Case]:
     """Both halves of a duty by one person: in one session, in two, with a role for each half."""
     if not target.duties:
         yield unclaimed("duties", "duties: [{resource: order, first: prescribe, then: verify}]")
@@ -73,7 +73,10 @@ def separations(target: Target, _profile: Profile) -> Iterator[Case]:
         found = False
         for roles in able(target, duty):
             persona = persona_of(target, roles[0])
-            for variant in ("one-session", "two-sessions"):
+            # Where a login takes a code, a second one has to wait for the next code.
+            coded = any(needs_a_code(target, role) for role in roles)
+            brief = coded and profile is not Profile.FULL
+            for variant in ("one-session", "two-sessions")[: 1 if brief else 2]:
                 found = True
                 made = of_persona(
                     target,
@@ -91,19 +94,27 @@ def separations(target: Target, _profile: Profile) -> Iterator[Case]:
 
 
 def able(target: Target, duty: Duty) -> list[tuple[str, ...]]:
-    """Sets of roles with which one account may do both halves by its grants; the smallest first."""
+    """Sets of roles with which one account may do both halves by its grants.
+
+    One role that is granted both, and two of which each is granted one: a check that asks for the
+    role and not for the person is got round by either.
+    """
     roles = makeable(target)
-    alone = [(one,) for one in roles]
-    pairs = [(one, other) for one in roles for other in roles if one < other]
-    fitting = [
-        combined
-        for combined in [*alone, *pairs]
-        if all(
-            policy.grants(target, combined, duty.resource, name) for name in (duty.first, duty.then)
-        )
+
+    def may(combined: tuple[str, ...], name: str) -> bool:
+        return bool(policy.grants(target, combined, duty.resource, name))
+
+    alone = [(one,) for one in roles if may((one,), duty.first) and may((one,), duty.then)]
+    pairs = [
+        (one, other)
+        for one in roles
+        for other in roles
+        if one != other and may((one,), duty.first) and may((other,), duty.then)
     ]
-    minimal = [one for one in fitting if not any(set(less) < set(one) for less in fitting)]
-    return minimal[:3]
+    both = [one for one in pairs if may(one, duty.first) and may(one, duty.then)]
+    # Roles that are granted only their own half first: there two people were meant.
+    both.sort(key=lambda pair: may((pair[0],), duty.then) + may((pair[1],), duty.first))
+    return [*alone[:2], *both[:2]]
 
 
 def overridden(target: Target, profile: Profile) -> Iterator[Case]:

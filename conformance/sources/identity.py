@@ -131,7 +131,7 @@ def makeable(target: Target) -> list[str]:
     known = {role for name in subjects(target) for role in target.personas[name].role}
     roles = [role for role in target.policy if role in known]
     roles = [role for role in roles if not create.roles or role in create.roles]
-    return sorted(roles, key=lambda role: _steps(target, role))
+    return sorted(roles, key=lambda role: needs_a_code(target, role))
 
 
 def persona_of(target: Target, role: str) -> str:
@@ -140,9 +140,10 @@ def persona_of(target: Target, role: str) -> str:
     return min(fitting, key=lambda name: len(target.personas[name].role))
 
 
-def _steps(target: Target, role: str) -> int:
+def needs_a_code(target: Target, role: str) -> bool:
+    """Whether people with the role log in in two steps."""
     way = way_of(target, persona_of(target, role))
-    return len(target.login[way].then) if way else 0
+    return bool(way and target.login[way].then)
 
 
 def lock_outs(target: Target, _profile: Profile) -> Iterator[Case]:
