@@ -12,7 +12,12 @@ import pytest
 
 from fixtures.hospital import defects
 
-from . import identity_symptoms, property_symptoms, trail_symptoms  # noqa: F401  # register them
+from . import (  # noqa: F401  # they register them
+    identity_symptoms,
+    property_symptoms,
+    trail_symptoms,
+    wire_symptoms,
+)
 from .symptoms import SYMPTOMS, shows
 
 if TYPE_CHECKING:
