@@ -9,7 +9,7 @@ from conformance import policy
 from conformance.cases import Profile, of_persona, subjects, unclaimed
 from conformance.claims import Duty
 from conformance.model import Because, Case
-from conformance.sources.identity import makeable, persona_of
+from conformance.sources.identity import makeable, needs_a_code, persona_of
 from conformance.target import SAFE_KINDS, Target
 
 _GLASS = (
