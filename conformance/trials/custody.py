@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -126,7 +127,7 @@ def _attacks(world: World, case: Case, before: tuple[Entry, ...], invented: str)
     trail = trail_of(world)
     path = trail.read.path.partition("?")[0]
     raw = before[0].raw if isinstance(before[0].raw, dict) else {}
-    changed = _changed(trail, raw, {"actor": "wardproof", "outcome": "wardproof"})
+    changed = list(_alterations(trail, raw))
     added = _changed(trail, raw, {"id": invented, "correlation": invented})
     places: list[tuple[str, dict[str, str]]] = [(path, {})]
     if before[0].of("id"):
@@ -136,10 +137,31 @@ def _attacks(world: World, case: Case, before: tuple[Entry, ...], invented: str)
         for method in ("PUT", "PATCH", "POST", "DELETE"):
             if _is_granted(world, case.roles, method, where):
                 continue
-            body = None if method == "DELETE" else added if method == "POST" else changed
-            step = Request.model_validate({"request": f"{method} {where}", "json": body})
-            payload = world.payload(case.persona, "audit", case.tenant, {}, **given)
-            yield world.send(case.persona, step, payload, "attempt", ("audit", "change"))
+            bodies = {"DELETE": [None], "POST": [added]}.get(method, changed)
+            for body in bodies:
+                step = Request.model_validate({"request": f"{method} {where}", "json": body})
+                payload = world.payload(case.persona, "audit", case.tenant, {}, **given)
+                yield world.send(case.persona, step, payload, "attempt", ("audit", "change"))
+
+
+def _alterations(trail: Trail, raw: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """One place of the row at a time, alone and in the whole row.
+
+    Together, a value that the target does not take would hide one that it does.
+    """
+    words = [*trail.outcomes.allowed, *trail.outcomes.denied, *trail.outcomes.failed]
+    values = {"actor": "wardproof", "purpose": "wardproof"}
+    for place in ("actor", "outcome", "time", "purpose"):
+        member = (getattr(trail.entry, place) or "").removeprefix("$.")
+        if member not in raw:
+            continue
+        present = str(raw[member])
+        if place == "outcome":
+            values[place] = next((word for word in words if word != present), "wardproof")
+        if place == "time":
+            values[place] = re.sub(r"\d{4}", "1999", present, count=1)
+        yield {member: values[place]}
+        yield _changed(trail, raw, {place: values[place]})
 
 
 def _changed(trail: Trail, raw: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
