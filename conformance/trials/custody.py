@@ -127,7 +127,7 @@ def _attacks(world: World, case: Case, before: tuple[Entry, ...], invented: str)
     trail = trail_of(world)
     path = trail.read.path.partition("?")[0]
     raw = before[0].raw if isinstance(before[0].raw, dict) else {}
-    changed = list(_alterations(trail, raw))
+    changed = _alterations(trail, raw)
     added = _changed(trail, raw, {"id": invented, "correlation": invented})
     places: list[tuple[str, dict[str, str]]] = [(path, {})]
     if before[0].of("id"):
@@ -137,31 +137,40 @@ def _attacks(world: World, case: Case, before: tuple[Entry, ...], invented: str)
         for method in ("PUT", "PATCH", "POST", "DELETE"):
             if _is_granted(world, case.roles, method, where):
                 continue
-            bodies = {"DELETE": [None], "POST": [added]}.get(method, changed)
+            bodies: list[Any] = changed
+            if method in {"POST", "DELETE"}:
+                bodies = [added if method == "POST" else None]
             for body in bodies:
                 step = Request.model_validate({"request": f"{method} {where}", "json": body})
                 payload = world.payload(case.persona, "audit", case.tenant, {}, **given)
                 yield world.send(case.persona, step, payload, "attempt", ("audit", "change"))
 
 
-def _alterations(trail: Trail, raw: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """One place of the row at a time, alone and in the whole row.
+def _alterations(trail: Trail, raw: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One place of the row at a time, in the whole row and then alone.
 
-    Together, a value that the target does not take would hide one that it does.
+    Together, a value that the target does not take would hide one that it does; whole rows come
+    first, because each of them puts the other places back.
     """
     words = [*trail.outcomes.allowed, *trail.outcomes.denied, *trail.outcomes.failed]
-    values = {"actor": "wardproof", "purpose": "wardproof"}
+    found: dict[str, str] = {}
     for place in ("actor", "outcome", "time", "purpose"):
         member = (getattr(trail.entry, place) or "").removeprefix("$.")
         if member not in raw:
             continue
         present = str(raw[member])
         if place == "outcome":
-            values[place] = next((word for word in words if word != present), "wardproof")
-        if place == "time":
-            values[place] = re.sub(r"\d{4}", "1999", present, count=1)
-        yield {member: values[place]}
-        yield _changed(trail, raw, {place: values[place]})
+            found[place] = next((word for word in words if word != present), "wardproof")
+        elif place == "time":
+            found[place] = re.sub(r"\d{4}", "1999", present, count=1)
+        else:
+            found[place] = "wardproof"
+    whole = [_changed(trail, raw, {place: value}) for place, value in found.items()]
+    alone = [
+        {(getattr(trail.entry, place) or "").removeprefix("$."): value}
+        for place, value in found.items()
+    ]
+    return whole + alone
 
 
 def _changed(trail: Trail, raw: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
