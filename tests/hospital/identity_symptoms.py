@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -119,7 +118,8 @@ def unknown_names_are_refused_sooner(house: House) -> bool:
             assert answer.status_code == 401
         if turn % 4 == 3:
             assert log_in(name, PASSWORD).status_code == 200
-    return statistics.median(taken[True]) - statistics.median(taken[False]) > 0.005
+    # The quickest answers: a busy machine adds to the others.
+    return min(taken[True]) - min(taken[False]) > 0.004
 
 
 @shows("D-016.reset")
@@ -384,15 +384,14 @@ def the_refresh_token_never_changes(house: House) -> bool:
 
 @shows("D-024.subtle")
 def refreshes_at_once_all_win(house: House) -> bool:
-    rounds = []
-    for _ in range(6):
-        token = house.login("nurse.north").json()["refresh_token"]
+    def won(token: str) -> int:
         with ThreadPoolExecutor(4) as threads:
-            answers = list(threads.map(lambda _: refreshed(house, token), range(4)))  # noqa: B023
-        rounds.append([answer.status_code for answer in answers].count(200))
+            answers = list(threads.map(lambda _: refreshed(house, token), range(4)))
         assert refreshed(house, token).status_code == 401
-    assert min(rounds) == 1 or max(rounds) > 1
-    return max(rounds) > 1
+        return [answer.status_code for answer in answers].count(200)
+
+    tokens = (house.login("nurse.north").json()["refresh_token"] for _ in range(12))
+    return any(won(token) > 1 for token in tokens)
 
 
 @shows("D-024.reuse")
