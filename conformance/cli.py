@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG_CALL if stop.code else CONFORMANT
     try:
         return _dispatch(options)
-    except (InvalidDocument, WrongCall) as error:
+    except (InvalidDocument, WrongCall, planning.BrokenSuite) as error:
         print(error, file=sys.stderr)
         return WRONG_CALL
     except KeyboardInterrupt:
@@ -220,7 +220,10 @@ HOME_INI = Path(__file__).with_name("suites.ini")
 
 def _run(options: argparse.Namespace) -> int:
     console = Console(stderr=True, highlight=False)
-    _paths(options.suite)
+    for path in _paths(options.suite):
+        # Workers of xdist go on without a suite that cannot be loaded.
+        for file in sorted(path.rglob("test_*.py")) if path.is_dir() else [path]:
+            planning.load_suite(file)
     loaded = load(options.target)
     out = planning.out_folder(options.out, options.target)
     (out / "evidence.jsonl").unlink(missing_ok=True)

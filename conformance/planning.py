@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from conformance import evidence, suite
@@ -26,14 +27,30 @@ class Planned:
     test: Callable[..., Any]
 
 
+class BrokenSuite(Exception):
+    """A suite cannot be loaded; the message says which, and why."""
+
+
+def load_suite(path: Path) -> ModuleType:
+    """The module of a suite. Raises BrokenSuite."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise BrokenSuite(f"{path} is no suite: a suite is a Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise BrokenSuite(
+            f"the suite {path} cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
+    return module
+
+
 def planned(target: Target, suites: Iterable[Path], profile: Profile) -> list[Planned]:
-    """Every case of the suites, in their order."""
+    """Every case of the suites, in their order. Raises BrokenSuite."""
     found = []
     for path in suites:
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        module = load_suite(path)
         for test in vars(module).values():
             if callable(test) and suite.has_cases(test):
                 found += [

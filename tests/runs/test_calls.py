@@ -90,6 +90,17 @@ def test_a_wrong_call(arguments: list[str], says: str) -> None:
     assert says in called.err
 
 
+@pytest.mark.parametrize("text", ["import nonsense_of_ours\n", "def broken(:\n"])
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_suite_that_cannot_be_loaded(command: str, text: str, tmp_path: Path) -> None:
+    """It is not left out in silence, whoever else is tried."""
+    path = tmp_path / "test_of_ours.py"
+    path.write_text(text, encoding="utf-8")
+    called = wardproof(command, "--target", CLINIC, "--suite", "unauthenticated", "--suite", path)
+    assert called.code == 3
+    assert f"the suite {path} cannot be loaded" in called.err
+
+
 def test_a_refused_login(clinic: str, tmp_path: Path) -> None:
     done = run(tmp_path / "out", "--base-url", clinic, environ={"CLINIC": "not-the-password"})
     assert done.code == 3
