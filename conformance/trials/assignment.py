@@ -196,10 +196,15 @@ class _Trying:
         body = operation.json_ if isinstance(operation.json_, dict) else {}
         spelt = {other_spelling(name): value for name, value in tried.items()}
         self.once("a write in another spelling", {**spelt})
+        if self._refused_together():
+            for name, value in list(spelt.items())[: _bound(operation)]:
+                if not self.done and name not in tried:
+                    self.once("a write in another spelling", {name: value})
         keys = (self.case.resource or "data", "data", "attributes")
-        wrappers = {key: dict(tried) for key in keys}
-        wrapped = operation.model_copy(update={"json_": {**body, **wrappers}})
-        self.once("a write with nested properties", tried, wrapped)
+        for key in dict.fromkeys(keys):
+            wrapped = operation.model_copy(update={"json_": {**body, key: dict(tried)}})
+            if not self.done:
+                self.once(f"a write with properties inside {key!r}", tried, wrapped)
         simple = {name: one for name, one in tried.items() if not isinstance(one, dict | list)}
         queried = operation.model_copy(update={"query": {**operation.query, **simple}})
         self.once("a write with properties in the query", simple, queried)
@@ -225,6 +230,10 @@ class _Trying:
                 found = [one for one in objects(dict(last.after)) if one is not last.after][1:]
                 merged_elements = {key: item for one in found for key, item in one.items()}
                 self.writes[-1] = replace(last, before={}, after=merged_elements)
+
+    def _refused_together(self) -> bool:
+        """Whether the last write was refused as invalid, perhaps for one of its properties."""
+        return bool(self.writes) and self.writes[-1].read.outcome is Outcome.INVALID
 
     def look_back(self) -> None:
         """A last look at the record, in case a refused write did something all the same."""
