@@ -124,9 +124,9 @@ def run(
     return Run(by(*whole) if by else wardproof(*whole, environ=environ), out)
 
 
-def target(folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
-    """A target folder that is the clinic's but for what `change` does to it."""
-    data = yaml.safe_load((CLINIC / "target.yaml").read_text(encoding="utf-8"))
+def target(folder: Path, change: Callable[[dict[str, Any]], object], like: Path = CLINIC) -> Path:
+    """A target folder that is the clinic's, or `like` another, but for what `change` does."""
+    data = yaml.safe_load((like / "target.yaml").read_text(encoding="utf-8"))
     change(data)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "target.yaml").write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
