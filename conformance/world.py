@@ -25,7 +25,7 @@ from conformance.session import Session
 from conformance.synthesis import Synthesis, planted_fields
 from conformance.target import Existing, Persona, Target
 from conformance.template import Lookup, Unfilled
-from conformance.wire import Wire
+from conformance.wire import Unreachable, Wire
 
 Need = Mapping[str, Relation]
 
@@ -56,7 +56,7 @@ class World:
         self.controls: dict[tuple[str, str, str, str], Read] = {}
         self._shared: dict[tuple[Any, ...], Instance | NotBuilt] = {}
         self._order: list[Instance] = []
-        self._enlisted = 0
+        self._enlisted: list[str] = []
         self.documented: Sequence[Documented] = ()
         self.specimens: dict[tuple[str, str], tuple[Mapping[str, Any], ...]] = {}
         for resource, described in target.resources.items():
@@ -638,8 +638,7 @@ class World:
         create = self.target.accounts.create
         if create is None:
             raise NotBuilt("the target file says no way to make an account (accounts.create)")
-        self._enlisted += 1
-        name = f"{'-'.join(roles)}.{tenant}.{self._enlisted}"
+        name = f"{'-'.join(roles)}.{tenant}.{len(self._enlisted) + 1}"
         password = f"Wq7-{secrets.token_urlsafe(15)}"
         username = f"wardproof{secrets.token_hex(5)}"
         self.wire.redactor.add(password)
@@ -668,6 +667,7 @@ class World:
         )
         self.target.enlist(name, account)
         self.sessions[name] = Session(self.wire, name)
+        self._enlisted.append(name)
         return name
 
     def _login_of(self, roles: Sequence[str]) -> str | None:
@@ -730,7 +730,10 @@ class World:
     # --- end ----------------------------------------------------------------------------------
 
     def remove_all(self) -> None:
-        """Remove what the run made, last first; what stays is in `left_over` with the reason."""
+        """Remove what the run made, last first; what stays is in `left_over` with the reason.
+
+        Accounts are disabled, and always stay.
+        """
         start = self.target.system.start
         if start is not None and start.throwaway:
             return
@@ -739,6 +742,24 @@ class World:
             if reason:
                 self.left_over.append((instance, reason))
         self._order.clear()
+        for persona in self._enlisted:
+            facts = self.target.account(persona).facts
+            tenant = policy.tenant_of(self.target, persona) or policy.sole_tenant(self.target)
+            instance = Instance(persona, "account", tenant, facts["username"])
+            self.left_over.append((instance, self._disabled(persona)))
+        self._enlisted.clear()
+
+    def _disabled(self, persona: str) -> str:
+        """What became of an account that the run made."""
+        disable = self.target.accounts.disable
+        if disable is None:
+            return "an account, and the target file says no way to disable it (accounts.disable)"
+        try:
+            read = self.ask_about(disable, persona)
+        except (NotBuilt, logins.LoginFailed, Unreachable) as problem:
+            return f"an account, and it could not be disabled: {problem}"
+        done = read.outcome is Outcome.ALLOWED
+        return f"an account, and {'it was disabled' if done else f'disabling got {read.status}'}"
 
     def _remove(self, instance: Instance) -> str | None:
         described = self.target.resources[instance.resource]

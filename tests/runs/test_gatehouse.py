@@ -139,6 +139,17 @@ def test_a_sound_gatehouse_is_conformant(gatehouse: Path, tmp_path: Path, forker
         assert any(case.startswith(suite) for case in done.passed())
 
 
+def test_accounts_that_were_made_are_disabled_and_listed(
+    gatehouse: Path, tmp_path: Path, forker: Forker
+) -> None:
+    cases = "*.one-account *.disabled.session"
+    done = _tried(tmp_path / "out", forker, gatehouse, suites=(LOGINS, STALE), cases=cases)
+    left = [one for one in done.of("left_over") if one["resource"] == "account"]
+    assert len(left) == 5
+    assert {one["reason"] for one in left} == {"an account, and it was disabled"}
+    assert all(one["id"].startswith("wardproof") for one in left)
+
+
 def test_tokens_with_a_shared_secret_are_sound_too(
     gatehouse: Path, tmp_path: Path, forker: Forker
 ) -> None:
