@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.clinic.app import make as clinic_app
 from tests.clinic.serving import served
 from tests.gatehouse import tokens
 from tests.gatehouse.app import make
@@ -180,3 +181,51 @@ def test_a_fault_is_found(row: Row, gatehouse: Path, tmp_path: Path, forker: For
     assert done.code == 1, done.called.said
     assert done.rules == row.rules
     assert "inconclusive" not in done.outcomes.values()
+
+
+def test_what_nobody_claims_is_listed_with_the_line_that_would(
+    clinic: str, tmp_path: Path, forker: Forker
+) -> None:
+    """The clinic claims nothing of all this: its logins are tried, and nothing else is green."""
+    suites = (f"--suite={one}" for one in SUITES)
+    done = run(tmp_path / "out", "--base-url", clinic, *suites, by=forker.wardproof)
+    assert done.code == 0, done.called.said
+    assert set(done.outcomes.values()) == {"pass", "not_claimed"}
+    green = {case.split(".")[1] for case in done.passed()}
+    assert green == {
+        "worthless-credentials-open-nothing",
+        "answers-do-not-tell-who-has-an-account",
+    }
+    reasons = {one["case"]: one["reason"] for one in done.of("verdict")}
+    told = {case: reasons[case] for case in done.outcomes if ".not-claimed." in case}
+    assert len(told) >= 24
+    assert all("; to claim it, write for example " in reason for reason in told.values())
+    turned_out = {case for case, one in done.outcomes.items() if one == "not_claimed"} - set(told)
+    assert all(reasons[case].startswith("the login ") for case in turned_out)
+
+
+def test_a_target_that_only_claims_finds_out(tmp_path: Path, forker: Forker) -> None:
+    """What is claimed and is not there is no pass."""
+
+    def claiming(data: dict[str, Any]) -> None:
+        data["login"]["password"] |= {"logout": "POST /out", "keys": "GET /keys"}
+        data["accounts"] = {
+            "create": {"as": "clerk", "request": "POST /users", "json": {"u": "{username}"}},
+            "disable": {"as": "clerk", "request": "POST /users/{username}/disable"},
+            "change_password": "POST /password",
+            "lock_out": {"attempts": 2},
+        }
+
+    folder = target(tmp_path / "target", claiming)
+    with served(clinic_app()) as url:
+        done = run(
+            tmp_path / "out",
+            *("--base-url", url, "--suite", LOGINS, "--suite", TOKENS, "--suite", STALE),
+            *("--case", "*logout*", "--case", "*new-password*", "--case", "*lock-out*"),
+            *("--case", "*ended-accounts*", "--case", "*published-key*", "--case", "*timing*"),
+            target=folder,
+            by=forker.wardproof,
+        )
+    assert done.code == 2, done.called.said
+    assert done.passed() == []
+    assert "inconclusive" in done.outcomes.values()
