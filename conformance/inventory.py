@@ -216,7 +216,11 @@ def _preparations(target: Target) -> Iterator[Request]:
     for described in target.resources.values():
         for way in (described.relations.own, described.relations.assigned):
             ways = [way, *(way.roles or {}).values()] if way else []
-            yield from (one.step for one in ways if one.step)
+            for one in ways:
+                if one.step:
+                    yield one.step
+                    if one.step.ends:
+                        yield one.step.ends
         if described.remove:
             yield described.remove
     for login in target.login.values():

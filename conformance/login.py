@@ -152,7 +152,7 @@ def _do(
             )
         identity.values[name] = value
         # What `me` takes are facts about the account; everything else may be a credential.
-        if isinstance(value, str) and (secret or len(value) >= 16):
+        if isinstance(value, str) and secret:
             wire.redactor.add(value)
     return answer
 
@@ -184,7 +184,7 @@ def log_in(
         answer = _do(wire, persona, step, identity, headers, given=given)
         _keep_usual(answer, identity)
     _work_out(wire, persona, login, identity)
-    _hide(wire, identity)
+    hide(wire, login, identity)
     if login.me is not None:
         headers = credentials(persona, wire.target, login, identity)
         _do(wire, persona, login.me, identity, headers, secret=False)
@@ -217,9 +217,11 @@ def _keep_usual(answer: Answer, identity: Identity) -> None:
             identity.values.setdefault(name, value)
 
 
-def _hide(wire: Wire, identity: Identity) -> None:
+def hide(wire: Wire, login: Login, identity: Identity) -> None:
     """Let nothing that the login gave reach the evidence."""
-    for value in (*identity.values.values(), *identity.cookies.values()):
+    facts = set(login.me.take) if login.me else set()
+    kept = {name: value for name, value in identity.values.items() if name not in facts}
+    for value in (*kept.values(), *identity.cookies.values()):
         if isinstance(value, str) and len(value) >= 16:
             wire.redactor.add(value)
 
@@ -247,7 +249,7 @@ def refresh(wire: Wire, persona: str, login: Login, old: Identity) -> Identity:
             identity.values[name] = value
     identity.obtained = time.time()
     _work_out(wire, persona, login, identity)
-    _hide(wire, identity)
+    hide(wire, login, identity)
     return identity
 
 

@@ -191,7 +191,8 @@ class Step:
 
     `rule` is the rule that is broken otherwise; without one the step is a control, and the
     scenario proves nothing if it goes another way. `limited` says that a refusal for the rate
-    (429) counts as well. `control` is an answer that a refused read is compared with.
+    (429) counts as well. `control` is an answer that a refused read is compared with; `proof` are
+    markers of which one has to stand in an answer, else it gives nothing away.
     """
 
     says: str
@@ -200,6 +201,7 @@ class Step:
     rule: str | None = None
     limited: bool = False
     control: Read | None = None
+    proof: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)

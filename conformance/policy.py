@@ -33,7 +33,8 @@ class Grant:
 def grants(target: Target, roles: Iterable[str], resource: str, operation: str) -> list[Grant]:
     """Everything that `roles` together are granted for the operation; empty means denied."""
     found: list[Grant] = []
-    for role in roles:
+    # What is open to everybody is open to whoever is logged in.
+    for role in dict.fromkeys((*roles, ANONYMOUS)):
         operations = target.policy.get(role, {}).get(resource, {})
         for effect in operations.get(operation, operations.get("*", [])):
             name, _, mask = effect.partition(":")

@@ -93,9 +93,7 @@ class Session:
         return found
 
     def _remember(self, identity: Identity) -> None:
-        for value in (*identity.values.values(), *identity.cookies.values()):
-            if isinstance(value, str) and len(value) >= 16:
-                self.wire.redactor.add(value)
+        logins.hide(self.wire, self.login, identity)
 
     def renew(self) -> None:
         """Log in again, after the target has forgotten the session."""

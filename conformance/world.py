@@ -7,6 +7,7 @@ order, or listed when it cannot be.
 from __future__ import annotations
 
 import secrets
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -28,6 +29,9 @@ from conformance.template import Lookup, Unfilled
 from conformance.wire import Unreachable, Wire
 
 Need = Mapping[str, Relation]
+
+_LONGEST_WAIT = 65
+"""Seconds for which set-up waits where the target limits its rate: a minute's window."""
 
 
 class World:
@@ -215,6 +219,18 @@ class World:
             if only:
                 related.append((persona, None))
         yield from related
+        if not only:
+            yield from self._from_anywhere(tenant, resource, operation)
+
+    def _from_anywhere(
+        self, tenant: str, resource: str, operation: str
+    ) -> Iterator[tuple[str, Relation | None]]:
+        """Personas of other tenants who are granted it across all of them."""
+        for persona, account in self.target.personas.items():
+            granted = policy.grants(self.target, account.role, resource, operation)
+            elsewhere = policy.tenant_of(self.target, persona) != tenant
+            if elsewhere and any(grant.effect == "global" for grant in granted):
+                yield persona, None
 
     def choose(
         self,
@@ -383,6 +399,8 @@ class World:
         key = f"{resource}#{len(self.instances) + 1}"
         payload = self.payload(creator, resource, tenant, lineage, instance=key)
         read = self.send(creator, template, payload, "set-up", (resource, name))
+        if self._waits(read):
+            read = self.send(creator, template, payload, "set-up", (resource, name))
         if read.outcome is not Outcome.ALLOWED or read.exchange.answer is None:
             raise NotBuilt(
                 f"{resource} could not be made: {template.request} as {creator} "
@@ -401,6 +419,17 @@ class World:
         for persona, relation in need.items():
             self._relate(persona, made, relation)
         return made
+
+    def _waits(self, read: Read) -> bool:
+        """Whether the target limited the rate and said for how long; waits that long, once."""
+        answer = read.exchange.answer
+        told = answer.header("retry-after") if answer else None
+        if read.outcome is not Outcome.LIMITED or told is None or not told.isdigit():
+            return False
+        if int(told) > _LONGEST_WAIT:
+            return False
+        time.sleep(int(told) + 0.1)
+        return True
 
     def remember(
         self,

@@ -202,9 +202,7 @@ class _Trying:
                     self.once("a write in another spelling", {name: value})
         keys = (self.case.resource or "data", "data", "attributes")
         for key in dict.fromkeys(keys):
-            wrapped = operation.model_copy(update={"json_": {**body, key: dict(tried)}})
-            if not self.done:
-                self.once(f"a write with properties inside {key!r}", tried, wrapped)
+            self._nested(operation, body, key, tried)
         simple = {name: one for name, one in tried.items() if not isinstance(one, dict | list)}
         queried = operation.model_copy(update={"query": {**operation.query, **simple}})
         self.once("a write with properties in the query", simple, queried)
@@ -231,9 +229,30 @@ class _Trying:
                 merged_elements = {key: item for one in found for key, item in one.items()}
                 self.writes[-1] = replace(last, before={}, after=merged_elements)
 
+    def _nested(
+        self, operation: Operation, body: Mapping[str, Any], key: str, tried: Mapping[str, Any]
+    ) -> None:
+        """The properties inside an object: all, or alone if that object as such is taken."""
+
+        def inside(some: Mapping[str, Any]) -> None:
+            wrapped = operation.model_copy(update={"json_": {**body, key: dict(some)}})
+            self.once(f"a write with properties inside {key!r}", some, wrapped)
+
+        if not self.done:
+            inside(tried)
+        if self.done or not self._refused_together():
+            return
+        inside({})
+        if self._refused_together():
+            return
+        for name, value in list(tried.items())[: _bound(operation)]:
+            if not self.done:
+                inside({name: value})
+
     def _refused_together(self) -> bool:
-        """Whether the last write was refused as invalid, perhaps for one of its properties."""
-        return bool(self.writes) and self.writes[-1].read.outcome is Outcome.INVALID
+        """Whether the last write failed, perhaps for one of its properties alone."""
+        failures = {Outcome.INVALID, Outcome.CONFLICT, Outcome.BROKEN}
+        return bool(self.writes) and self.writes[-1].read.outcome in failures
 
     def look_back(self) -> None:
         """A last look at the record, in case a refused write did something all the same."""

@@ -59,7 +59,13 @@ def opens(says: str, read: Read, rule: str | None = None) -> Step:
 
 
 def stays_shut(
-    says: str, read: Read, rule: str, control: Read | None = None, *, limited: bool = False
+    says: str,
+    read: Read,
+    rule: str,
+    control: Read | None = None,
+    *,
+    limited: bool = False,
+    proof: frozenset[str] | None = None,
 ) -> Step:
-    """A step that has to be refused."""
-    return Step(says, read, Expected.DENY, rule, limited, control)
+    """A step that has to be refused, or with `proof` to give none of these markers."""
+    return Step(says, read, Expected.DENY, rule, limited, control, proof)

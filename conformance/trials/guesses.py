@@ -87,8 +87,9 @@ def failed_logins(world: World, case: Case) -> Scenario:
             says = f"the right password after {len(wrong)} wrong ones"
         varied = case.variant == "other-fields"
         login = login_of(world, persona)
+        body = varied and _takes_more_fields(world, persona, wire)
         for turn, given in enumerate(wrong):
-            way = _varied(login, turn) if varied else login
+            way = _varied(login, turn, body=body) if varied else login
             tried = {**given, "password": _wrong()}
             read, _ = try_login(world, persona, wire=wire, login=way, given=tried)
             if turn in {0, len(wrong) - 1}:
@@ -112,7 +113,21 @@ def _spellings(
     return [{"username": same[turn % len(same)]} for turn in range(attempts)] if same else []
 
 
-def _varied(login: Login, turn: int) -> Login:
+def _takes_more_fields(world: World, persona: str, wire: Wire) -> bool:
+    """Whether a body with fields of nobody's is answered as one without them.
+
+    Where it is refused for them, no password is looked at, and it is no failed login.
+    """
+    login, facts = login_of(world, persona), world.target.account(persona).facts
+    statuses = set()
+    for way in (login, _varied(login, 0, body=True)):
+        given = {**facts, "password": _wrong(), name_key(facts): like_name(_wrong(12).lower())}
+        answer = _first_answer(world, persona, given, wire, way).exchange.answer
+        statuses.add(answer.status if answer else None)
+    return len(statuses) == 1
+
+
+def _varied(login: Login, turn: int, *, body: bool) -> Login:
     """The login with parts that say nothing about the account, other ones at every turn."""
     address = f"198.51.100.{turn + 1}"  # RFC 5737: an address of nobody
     headers = {
@@ -125,7 +140,9 @@ def _varied(login: Login, turn: int) -> Login:
     }
     extra = {"client": secrets.token_hex(4), "device_id": secrets.token_hex(4)}
     changes: dict[str, Any] = {"headers": headers}
-    if isinstance(login.json_, dict):
+    if not body:
+        pass
+    elif isinstance(login.json_, dict):
         changes["json_"] = {**login.json_, **extra}
     elif login.form is not None:
         changes["form"] = {**login.form, **extra}
@@ -212,10 +229,14 @@ def _ask_for(world: World, case: Case, persona: str, given: Mapping[str, Any]) -
 
 
 def _first_answer(
-    world: World, persona: str, given: Mapping[str, Any], wire: Wire | None = None
+    world: World,
+    persona: str,
+    given: Mapping[str, Any],
+    wire: Wire | None = None,
+    login: Login | None = None,
 ) -> Read:
     """The answer to the main login request, whatever it says."""
-    login = login_of(world, persona)
+    login = login or login_of(world, persona)
     # The answer itself is what is compared, whether or not it lets anybody in.
     with watched(world) as seen, contextlib.suppress(LoginFailed, Unreachable):
         logins.first_step(wire or world.wire, persona, login, Identity(), login.step(), given)
@@ -279,12 +300,16 @@ def _round(world: World, case: Case) -> NamesTimed:
     tenant = case.tenant or policy.sole_tenant(world.target)
     spans: dict[bool, list[float]] = {True: [], False: []}
     read: Read | None = None
-    with _from_elsewhere(world) as wire:
-        while len(spans[True]) < SAMPLES:
+    while len(spans[True]) < SAMPLES:
+        # Each account's turns come from an address of their own, for limits by address.
+        with _from_elsewhere(world) as wire:
             persona = world.enlist(case.roles, tenant)
             account = world.target.account(persona)
             key = name_key(account.facts)
             named = {True: str(account.facts[key]), False: like_name(str(account.facts[key]))}
+            # The first request of an address also opens its connection.
+            nobody = {**account.facts, key: like_name(named[False]), "password": _wrong()}
+            _first_answer(world, persona, nobody, wire)
             for turn in range(each):
                 for real in (True, False) if turn % 2 else (False, True):
                     given = {**account.facts, key: named[real], "password": _wrong()}
@@ -293,7 +318,12 @@ def _round(world: World, case: Case) -> NamesTimed:
                     else:
                         read = _first_answer(world, persona, given, wire)
                     if read.outcome in {Outcome.LIMITED, Outcome.BROKEN}:
-                        raise NotBuilt(f"timing stopped at {read.status}", read.exchange)
+                        raise NotBuilt(
+                            f"after {len(spans[True])} turns the target answered {read.status}: it "
+                            "limits such requests in another way than the target file says "
+                            "(accounts.lock_out, accounts.reset_password.limit)",
+                            read.exchange,
+                        )
                     spans[real].append(read.exchange.seconds)
     assert read is not None
     return NamesTimed(case, tuple(spans[True]), tuple(spans[False]), read)

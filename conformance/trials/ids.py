@@ -105,6 +105,7 @@ def wrong_parent(world: World, case: Case) -> Trial:
     before = read_back(world, setting) if setting.writes else ()
     read, payload = send(world, setting, setting.persona, "attempt", lineage=crossed)
     after = read_back(world, setting) if setting.writes else ()
+    again = read_back(world, setting) if differ(before, after) else ()
     allowed = read.outcome is Outcome.ALLOWED
     return Trial(
         case=case,
@@ -112,6 +113,7 @@ def wrong_parent(world: World, case: Case) -> Trial:
         control=None if allowed and setting.writes else control_of(world, setting),
         before=before,
         after=after,
+        again=again,
         subject=subject(setting),
         carried=frozenset(payload.carried),
         unproved=unproved_by(setting) if setting.writes else None,

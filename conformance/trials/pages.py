@@ -64,7 +64,7 @@ def follow(
     first = template
     extra: dict[str, Any] = {}
     if paging and paging.size:
-        extra[paging.size] = rows
+        extra[paging.size] = min(rows, paging.most or rows)
     if paging and paging.start is not None and paging.param:
         extra[paging.param] = paging.start
     template = first.model_copy(update={"query": {**first.query, **extra}})

@@ -12,7 +12,7 @@ from conformance.instances import Instance, NotBuilt
 from conformance.login import Credentials
 from conformance.model import Case, Outcome, Read, Scenario, Step
 from conformance.session import Session
-from conformance.sources.identity import makeable
+from conformance.sources.identity import makeable, persona_of, way_of
 from conformance.trials.doors import door_of, knock, opens, stays_shut
 from conformance.trials.sessions import try_login, try_refresh
 from conformance.world import World, taken
@@ -57,7 +57,7 @@ def account_event(world: World, case: Case) -> Scenario:
 def _another_role(world: World, role: str) -> str:
     """A role that an account can keep: it does not open what the other one opens."""
     for other in makeable(world.target):
-        if other == role:
+        if other == role or not _log_in_alike(world, role, other):
             continue
         for door in doors(world.target, (role,), (other,)):
             if policy.grants(world.target, (role, other), door.resource, door.operation):
@@ -66,6 +66,12 @@ def _another_role(world: World, role: str) -> str:
         f"whatever needs no record and is open to {role} is open to every other role as well, so "
         "nothing shows that the role is gone; declare a list or a read that only it may have"
     )
+
+
+def _log_in_alike(world: World, role: str, other: str) -> bool:
+    """Whether people with either role log in by the same way."""
+    ways = {way_of(world.target, persona_of(world.target, one)) for one in (role, other)}
+    return len(ways) == 1
 
 
 def _alive(world: World, persona: str, role: str, session: Session) -> Read:
@@ -240,9 +246,21 @@ def _through_channel(world: World, case: Case, anchor: Instance, channel: Channe
     shown = world.sessions[case.persona].shown()
     before = use(world, case.persona, channel, given, shown, instance)
     steps = [opens("the channel while the relation lasts", before)]
+    proof = frozenset(
+        marker
+        for one in {anchor.key: anchor, instance.key: instance}.values()
+        for marker in one.markers
+    )
+    told = before.exchange.answer.text.lower() if before.exchange.answer else ""
+    if before.outcome is Outcome.ALLOWED and not any(marker in told for marker in proof):
+        raise NotBuilt(
+            f"the channel gives nothing of {instance.resource} even while the relation lasts, so "
+            "its end would not show; name the channel's 'about', or let 'make' ask for that record",
+            before.exchange,
+        )
     steps.append(opens("the end of the relation", _end(world, case, anchor)))
     after = use(world, case.persona, channel, given, shown, instance)
-    steps.append(stays_shut("the channel after its end", after, "stale.channel", before))
+    steps.append(stays_shut("the channel after its end", after, "stale.channel", proof=proof))
     door = door_of(world, case.persona)
     alive = knock(world, case.persona, door, "control")
     return Scenario(case, (*steps, opens("what else the persona may do", alive)))
