@@ -7,6 +7,9 @@ from conformance.model import Outcome, Result, Verdict
 from conformance.oracles import guessable
 from conformance.trials import Identifiers, Listing, Timing
 
+_ROUND = frozenset({10, 15, 20, 25, 30, 50, 100, 200, 250, 500, 1000})
+"""Sizes at which lists are usually cut."""
+
 
 def holds_own(listing: Listing) -> Verdict:
     """The list holds a record that its reader may see: only then its silence proves something."""
@@ -49,6 +52,14 @@ def counts_what_it_shows(listing: Listing) -> Verdict:
     if total != listing.rows and not listing.steady:
         return Verdict(
             Result.INCONCLUSIVE, "inconclusive", "its rows changed from one walk to the next"
+        )
+    if not listing.paged and total > listing.rows and listing.rows in _ROUND:
+        return Verdict(
+            Result.INCONCLUSIVE,
+            "inconclusive",
+            f"it claims {total} and shows {listing.rows}, which looks like a first page; say with "
+            "'next' how the others are asked for",
+            exchanges=tuple(page.exchange for page in listing.pages[-1:]),
         )
     if total != listing.rows:
         return Verdict(

@@ -28,6 +28,10 @@ def sightings(world: World, exchange: Exchange) -> list[Sighting]:
 def _objection(world: World, exchange: Exchange, planted: Planted) -> Objection | None:
     target, persona = world.target, exchange.persona
     roles = policy.roles_of(target, persona)
+    if planted.resource not in target.resources:
+        # The reason of an emergency, the title of a link: of no record, but of a tenant.
+        own = persona != ANONYMOUS and policy.tenant_of(target, persona) == planted.tenant
+        return None if own else (f"of tenant {planted.tenant}", "leak.tenant")
     granted = _granted(world, exchange, roles)
     key = (roles, planted.resource)
     if key not in world.readable:

@@ -79,12 +79,14 @@ class World:
         *,
         instance: str | None = None,
         subject: str | None = None,
+        planted: str | None = None,
         **given: Any,
     ) -> Payload:
         """What placeholders mean in a request of `persona` about `resource` in `tenant`.
 
         `lineage` gives the ids of instances, `given` overrides simple names like id, ids, term;
-        `subject` is the persona meant by {persona.x} when another one sends the request.
+        `subject` is the persona meant by {persona.x} when another one sends the request, and
+        `planted` what markers are said to be of where the request writes no record of `resource`.
         """
         payload = Payload(lambda _name, _argument, _field: None)
         planted_in = instance or f"attempt:{persona}"
@@ -102,7 +104,7 @@ class World:
             if tail and head in lineage:
                 found = lineage[head]
                 return found.id if tail == "id" else found.values[tail]
-            place = Planted(tenant, resource, of, planted_in)
+            place = Planted(tenant, planted or resource, of, planted_in)
             value, marker = self.synthesis.value(name, argument, place)
             if marker:
                 payload.carried.add(marker)
@@ -399,7 +401,7 @@ class World:
         key = f"{resource}#{len(self.instances) + 1}"
         payload = self.payload(creator, resource, tenant, lineage, instance=key)
         read = self.send(creator, template, payload, "set-up", (resource, name))
-        if self._waits(read):
+        if self.waits(read):
             read = self.send(creator, template, payload, "set-up", (resource, name))
         if read.outcome is not Outcome.ALLOWED or read.exchange.answer is None:
             raise NotBuilt(
@@ -420,7 +422,7 @@ class World:
             self._relate(persona, made, relation)
         return made
 
-    def _waits(self, read: Read) -> bool:
+    def waits(self, read: Read) -> bool:
         """Whether the target limited the rate and said for how long; waits that long, once."""
         answer = read.exchange.answer
         told = answer.header("retry-after") if answer else None
@@ -653,6 +655,7 @@ class World:
             instance.tenant,
             instance.lineage(),
             subject=subject,
+            planted="relation",
             **given,
         )
         return self.send(persona, step, payload, "set-up", (instance.resource, "relation"))

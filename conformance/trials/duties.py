@@ -66,7 +66,12 @@ def _open(
             body[glass.reason] = reason
         template = template.model_copy(update={name: body})
     payload = world.payload(
-        persona, glass.resource, record.tenant, record.lineage(), seconds=seconds
+        persona,
+        glass.resource,
+        record.tenant,
+        record.lineage(),
+        planted="break_glass",
+        seconds=seconds,
     )
     about = (glass.resource, "break_glass")
     asked = world.send(persona, template, payload, "set-up", about, session=session)

@@ -35,6 +35,10 @@ def attempt(world: World, case: Case) -> Trial:
     read, payload = send(
         world, setting, setting.persona, "attempt", tenant_named=named, template=template
     )
+    if world.waits(read):
+        read, payload = send(
+            world, setting, setting.persona, "attempt", tenant_named=named, template=template
+        )
     allowed = read.outcome is Outcome.ALLOWED
     made = None
     if case.kind == "create" and allowed and read.exchange.answer is not None:

@@ -56,8 +56,10 @@ def account_event(world: World, case: Case) -> Scenario:
 
 def _another_role(world: World, role: str) -> str:
     """A role that an account can keep: it does not open what the other one opens."""
-    for other in makeable(world.target):
-        if other == role or not _log_in_alike(world, role, other):
+    # What is left has to be able to log in as before, so those who do so alike come first.
+    others = sorted(makeable(world.target), key=lambda one: not _log_in_alike(world, role, one))
+    for other in others:
+        if other == role:
             continue
         for door in doors(world.target, (role,), (other,)):
             if policy.grants(world.target, (role, other), door.resource, door.operation):
@@ -130,9 +132,8 @@ def make(
     tenant = policy.tenant_of(world.target, persona) or policy.sole_tenant(world.target)
     resource = instance.resource if instance else "account"
     for step in channel.make:
-        payload = world.payload(
-            persona, resource, tenant, instance.lineage() if instance else {}, **found
-        )
+        lineage = instance.lineage() if instance else {}
+        payload = world.payload(persona, resource, tenant, lineage, planted="channel", **found)
         about = (resource, "channel")
         read = world.send(persona, step, payload, "set-up", about, session=session)
         if read.outcome is not Outcome.ALLOWED:

@@ -39,6 +39,7 @@ class Listing:
     shown: tuple[str, ...]
     complete: bool
     steady: bool = True
+    paged: bool = True
 
     @property
     def agrees(self) -> bool:
@@ -130,6 +131,7 @@ def _listing(world: World, case: Case) -> Listing:
         expected=(str(mine.id),) if mine is not None and operation.items else (),
         shown=tuple(shown),
         complete=len(pages) < PAGE_LIMIT,
+        paged=operation.next is not None,
     )
 
 

@@ -299,6 +299,8 @@ def control_of(world: World, setting: Setting) -> Read | None:
     if not setting.writes and key in world.controls:
         return world.controls[key]
     read, payload = send(world, setting, setting.control, "control")
+    if world.waits(read):
+        read, payload = send(world, setting, setting.control, "control")
     if setting.case.kind == "create" and read.outcome is Outcome.ALLOWED:
         remember(world, setting, setting.control, read.exchange, payload)
     if not setting.writes:

@@ -207,16 +207,18 @@ def ordering(policy: dict[str, Any], **parts: Any) -> Target:
     return described(**{**of, **parts})
 
 
-def test_one_person_tries_both_halves_with_the_fewest_roles() -> None:
+def test_one_person_tries_both_halves_with_one_role_and_with_two() -> None:
     both = {"nurse": {"order": {"create": "allow"}}, "clerk": {"order": {"sign": "allow"}}}
     assert variants(duties.separations, ordering(both)) == [
-        "clerk.north:create-sign.clerk+nurse.one-session",
-        "clerk.north:create-sign.clerk+nurse.two-sessions",
+        "nurse.north:create-sign.nurse+clerk.one-session",
+        "nurse.north:create-sign.nurse+clerk.two-sessions",
     ]
     alone = {**both, "nurse": {"order": {"*": "allow"}}}
     assert variants(duties.separations, ordering(alone)) == [
         "nurse.north:create-sign.nurse.one-session",
         "nurse.north:create-sign.nurse.two-sessions",
+        "nurse.north:create-sign.nurse+clerk.one-session",
+        "nurse.north:create-sign.nurse+clerk.two-sessions",
     ]
 
 
