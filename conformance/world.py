@@ -662,10 +662,11 @@ class World:
 
     # --- accounts -----------------------------------------------------------------------------
 
-    def enlist(self, roles: Sequence[str], tenant: str) -> str:
+    def enlist(self, roles: Sequence[str], tenant: str, login: str | None = None) -> str:
         """The name of a new account with `roles` in `tenant`, made for one case. Raises NotBuilt.
 
         It is no persona of the target file: no case is derived from it, and nobody else uses it.
+        `login` is how it logs in; as the target file says unless given.
         """
         create = self.target.accounts.create
         if create is None:
@@ -694,7 +695,7 @@ class World:
         account = Persona(
             role=list(roles),
             tenant=tenant if tenant in self.target.tenants else None,
-            login=create.login or self._login_of(roles),
+            login=login or create.login or self._login_of(roles),
             **facts,
         )
         self.target.enlist(name, account)

@@ -17,6 +17,7 @@ from conformance.doors import Door
 from conformance.instances import NotBuilt, Unclaimed
 from conformance.login import Credentials, Identity, LoginFailed
 from conformance.model import Case, Exchange, Outcome, Read, Scenario, Step
+from conformance.schema import placeholders_in
 from conformance.session import Session
 from conformance.target import ANONYMOUS, Login
 from conformance.trials.doors import door_of, knock, opens, stays_shut
@@ -40,13 +41,26 @@ def subject(world: World, case: Case) -> str:
     """An account of its own that logs in as the case's persona does, or else that persona."""
     assert case.persona
     create = world.target.accounts.create
-    login = login_of(world, case.persona)
-    needed = {name for step in login.then for name in step.placeholders} & {"totp"}
     makeable = create is not None and (not create.roles or set(case.roles) <= set(create.roles))
-    if create is None or not makeable or not needed <= set(create.take):
+    known = {"username", "password", *create.take} if create is not None else set()
+    if not makeable or not _named(world, case.persona) <= known:
         return case.persona
-    made = world.enlist(case.roles, case.tenant or policy.sole_tenant(world.target))
-    return made if login_of(world, made) == login else case.persona
+    account = world.target.account(case.persona)
+    way = account.login or next(iter(world.target.login))
+    return world.enlist(case.roles, case.tenant or policy.sole_tenant(world.target), way)
+
+
+def _named(world: World, persona: str) -> set[str]:
+    """The facts of the persona that its login names."""
+    login = login_of(world, persona)
+    steps = [one for one in (*login.before, login.step(), *login.then) if one is not None]
+    named = {name for step in steps for name in step.placeholders}
+    named |= placeholders_in(login.send) | placeholders_in(login.let)
+    if login.basic:
+        named |= {"username", "password"}
+    if login.oauth2 is not None:
+        named |= placeholders_in(login.oauth2.model_dump())
+    return named & set(world.target.account(persona).facts)
 
 
 def _lives_on(world: World, case: Case, persona: str) -> Step:
@@ -449,7 +463,9 @@ def _beside(world: World, case: Case, persona: str, session: Session, door: Door
 def _at_once(world: World, case: Case, persona: str) -> Scenario:
     """One refresh token sent by several at the same time, in rounds: at most one may win."""
     steps: list[Step] = []
-    for _ in range(ROUNDS):
+    # Each login with a code has to wait for the next one.
+    rounds = 2 if login_of(world, persona).then else ROUNDS
+    for _ in range(rounds):
         identity = world.log_in_again(persona).identity
         reads = _together(world, persona, identity)
         won = [read for read in reads if read.outcome is Outcome.ALLOWED]
@@ -461,7 +477,7 @@ def _at_once(world: World, case: Case, persona: str) -> Scenario:
         for read in [*won[1:], *lost]:
             says = "the same refresh token at the same time"
             steps.append(stays_shut(says, read, "token.refresh", limited=True))
-    note = f"one of {CONTENDERS} at once was served in each of {ROUNDS} rounds"
+    note = f"one of {CONTENDERS} at once was served in each of {rounds} rounds"
     return Scenario(case, tuple(steps), note)
 
 
