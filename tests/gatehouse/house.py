@@ -110,7 +110,7 @@ class House:
             raise HTTPException(404, "nobody has that name")
         if known is None or known.disabled or body.get("password") not in known.passwords:
             if known is not None and "slower-for-names" in faults:
-                time.sleep(0.02)
+                time.sleep(0.05)
             self.failed[counted] += 1
             self.failed[source] += 1
             raise HTTPException(401, "wrong")
