@@ -71,6 +71,13 @@ def test_answers_put_no_credential_into_urls(case: Case, harness: Harness) -> No
     harness.judge(case, trials.transport.answers, oracles.transport.in_no_url)
 
 
+@cases(sources.transport.writes)
+@clauses("nist-800-53r5:SC-23", "owasp-asvs:v5.0.0-14.2.1", "owasp-api:API2:2023")
+def test_writes_put_no_credential_into_urls(case: Case, harness: Harness) -> None:
+    """No URL that the answer to a write names holds a credential of the session."""
+    harness.judge(case, trials.transport.written, oracles.transport.in_no_url)
+
+
 @cases(sources.transport.logins)
 @clauses("nist-800-53r5:SC-23", "owasp-asvs:v5.0.0-14.2.1", "owasp-api:API2:2023")
 def test_logins_put_no_credential_into_urls(case: Case, harness: Harness) -> None:

@@ -16,6 +16,8 @@ class Burst:
     `declared` requests may be made in `seconds`; `margin` more are forgiven. `own` says that
     nobody else can have used up the account's share. `again` is a second one by another account,
     if the first was limited late: a window that began anew in between explains one, not two.
+    `sidesteps` are the same request, once limited, with something else that the caller chooses;
+    `still` is the unchanged one after them.
     """
 
     case: Case
@@ -26,6 +28,8 @@ class Burst:
     lasted: float
     own: bool = False
     again: Burst | None = None
+    sidesteps: tuple[tuple[str, Read], ...] = ()
+    still: Read | None = None
 
     @property
     def served(self) -> int | None:
@@ -82,6 +86,16 @@ def holds(burst: Burst) -> Verdict:
             f"limited after {served} requests, {shown}, so nobody knows when to come back",
             limited,
         )
+    still = burst.still is not None and burst.still.outcome is Outcome.LIMITED
+    for says, read in burst.sidesteps if still else ():
+        if read.outcome is Outcome.ALLOWED:
+            return failed(
+                "limit",
+                "limit.sidestepped",
+                f"limited after {served} requests, but served with {says}",
+                read,
+                limited,
+            )
     return passed(
         "conform-deny", f"limited after {served} requests in {burst.lasted:.1f} s; {share}"
     )

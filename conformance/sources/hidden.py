@@ -95,10 +95,9 @@ def ungranted(target: Target, case: Case) -> dict[str, str]:
 def refused_reads(target: Target, profile: Profile) -> Iterator[Case]:
     """For each resource one read by GET: without a login, and by somebody to whom it is refused.
 
-    That is a role without a grant, or else somebody of another tenant; in the full profile
-    everybody.
+    That is the first of each reason (a role without a grant, no relation, another tenant); in the
+    full profile everybody.
     """
-    ranks = {Because.ROLE: 0, Because.OTHER_TENANT: 1, Because.UNRELATED: 2}
     refused: dict[str, list[Case]] = {}
     for case in matrix(target, profile):
         if case.expected is Expected.DENY and main_read(target, case.resource) == case.operation:
@@ -107,8 +106,8 @@ def refused_reads(target: Target, profile: Profile) -> Iterator[Case]:
         if case.expected is Expected.DENY and main_read(target, case.resource) == case.operation:
             yield case
     for found in refused.values():
-        found.sort(key=lambda case: ranks.get(case.because, len(ranks)))
-        yield from found if profile is Profile.FULL else found[:1]
+        first = {case.because: case for case in reversed(found)}
+        yield from found if profile is Profile.FULL else first.values()
 
 
 def main_read(target: Target, resource: str | None) -> str | None:

@@ -104,26 +104,26 @@ def channels(target: Target, _profile: Profile) -> Iterator[Case]:
             yield replace(found, variant=f"channel.{name}")
 
 
-_STRANGEST = (Because.OTHER_TENANT, Because.UNRELATED, Because.ROLE)
-
-
 def conditions(target: Target, profile: Profile) -> Iterator[Case]:
-    """Every read of a record by somebody who may not; in the full profile for each reason."""
+    """Every read of a record by somebody who may not, for each reason; in the full profile all."""
     found: dict[tuple[object, ...], Case] = {}
     for case in matrix(target, profile):
         if case.kind not in SAFE_KINDS or case.expected is not Expected.DENY:
             continue
         if target.object_of(case.resource or "", case.operation or "") is None:
             continue
-        key = (case.resource, case.operation, profile is Profile.FULL and case.because)
-        known = found.get(key)
-        if known is None or _strange(case) < _strange(known):
-            found[key] = case
+        person = case.persona if profile is Profile.FULL else None
+        found.setdefault((case.resource, case.operation, case.because, person), case)
     yield from found.values()
 
 
-def _strange(case: Case) -> int:
-    return _STRANGEST.index(case.because) if case.because in _STRANGEST else len(_STRANGEST)
+def writes(target: Target, _profile: Profile) -> Iterator[Case]:
+    """Every operation that is no read, by the first persona that may do it."""
+    for resource, name in operations(target):
+        if target.resources[resource].kind(name) not in SAFE_KINDS:
+            found = door_to(target, resource, name)
+            if found is not None:
+                yield found
 
 
 def _first_door(target: Target, profile: Profile) -> Case | None:

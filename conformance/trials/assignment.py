@@ -20,6 +20,8 @@ from conformance.trials.setting import Setting, on, permitted, remember, send
 from conformance.world import World
 
 _MOST_ALONE = 20
+_UNKNOWN_OBJECT = 3
+"""So many properties refused as invalid one after the other say that their object is unknown."""
 _MOST_ACCEPTED = 8
 _STATES_TRIED = 3
 _NO_NAMES = frozenset({"password", "role", "tenant"})
@@ -238,21 +240,25 @@ class _Trying:
             wrapped = operation.model_copy(update={"json_": {**body, key: dict(some)}})
             self.once(f"a write with properties inside {key!r}", some, wrapped)
 
-        if not self.done:
-            inside(tried)
-        if self.done or not self._refused_together():
+        if self.done:
             return
-        inside({})
-        if self._refused_together():
+        inside(tried)
+        if not self._refused_together():
             return
+        refused = 0
         for name, value in list(tried.items())[: _bound(operation)]:
-            if not self.done:
-                inside({name: value})
+            # Where the object as such is unknown, its contents do not matter.
+            if any((self.done, refused == _UNKNOWN_OBJECT)):
+                return
+            inside({name: value})
+            if self.writes[-1].read.outcome is not Outcome.INVALID:
+                refused = -len(tried)
+            refused += 1
 
     def _refused_together(self) -> bool:
         """Whether the last write failed, perhaps for one of its properties alone."""
-        failures = {Outcome.INVALID, Outcome.CONFLICT, Outcome.BROKEN}
-        return bool(self.writes) and self.writes[-1].read.outcome in failures
+        passes = {Outcome.ALLOWED, Outcome.LIMITED}
+        return bool(self.writes) and self.writes[-1].read.outcome not in passes
 
     def look_back(self) -> None:
         """A last look at the record, in case a refused write did something all the same."""

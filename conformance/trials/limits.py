@@ -16,7 +16,7 @@ from conformance.model import Case, Outcome, Read
 from conformance.oracles.limits import Burst, Page
 from conformance.sources.identity import makeable
 from conformance.sources.limits import PAGES
-from conformance.target import ANONYMOUS
+from conformance.target import ANONYMOUS, Operation
 from conformance.trials.guesses import like_name, name_key
 from conformance.trials.series import listed
 from conformance.trials.sessions import subject
@@ -73,14 +73,40 @@ def _by(world: World, case: Case, limit: Limit, *, own: bool) -> Burst:
     trying = replace(case, persona=persona)
     setting = permitted(world, trying, fresh=writes(trying) and case.kind != "create")
 
-    def ask() -> Read:
-        read, payload = send(world, setting, persona, "attempt")
+    def ask(template: Operation = setting.operation) -> Read:
+        read, payload = send(world, setting, persona, "attempt", template=template)
         if case.kind == "create" and read.outcome is Outcome.ALLOWED and read.exchange.answer:
             remember(world, setting, persona, read.exchange, payload)
         return read
 
     world.sessions[persona].credentials()
-    return _burst(case, limit, ask, own=own)
+    burst = _burst(case, limit, ask, own=own)
+    if burst.served is None or burst.late:
+        return burst
+    sidesteps = [(says, ask(template)) for says, template in _sidesteps(setting.operation)]
+    return replace(burst, sidesteps=tuple(sidesteps), still=ask())
+
+
+def _sidesteps(operation: Operation) -> list[tuple[str, Operation]]:
+    """The operation with other things that the caller chooses, and that say nothing of who asks."""
+    address = "198.51.100.77"  # RFC 5737: an address of nobody
+    headers = {
+        "X-Forwarded-For": address,
+        "X-Real-IP": address,
+        "Forwarded": f"for={address}",
+        "True-Client-IP": address,
+        "X-Client-IP": address,
+        "User-Agent": "wardproof/another",
+    }
+    found = [
+        (
+            f"another {name}",
+            operation.model_copy(update={"headers": {**operation.headers, name: value}}),
+        )
+        for name, value in headers.items()
+    ]
+    query = {**operation.query, "wardproof": "1"}
+    return [*found, ("a further query parameter", operation.model_copy(update={"query": query}))]
 
 
 def asking(world: World, case: Case) -> Burst:

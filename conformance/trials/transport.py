@@ -39,6 +39,7 @@ from conformance.trials.setting import (
     ghosts_of,
     opened,
     permitted,
+    remember,
     searched,
     send,
     set_up,
@@ -70,6 +71,17 @@ def answers(world: World, case: Case) -> Answers:
         credentials=() if public else _names(session),
         secrets=tuple(_secrets(session)),
     )
+
+
+def written(world: World, case: Case) -> Answers:
+    """What an operation that is no read answers to somebody who may do it."""
+    assert case.persona
+    setting = permitted(world, case)
+    read, payload = send(world, setting, case.persona, "attempt")
+    if case.kind == "create" and read.outcome is Outcome.ALLOWED:
+        remember(world, setting, case.persona, read.exchange, payload)
+    told = Told(_RECORD, read, ())
+    return Answers(case, (told,), secrets=tuple(_secrets(world.sessions[case.persona])))
 
 
 def channel(world: World, case: Case) -> Answers:
