@@ -163,7 +163,7 @@ def test_each_resource_is_read_without_a_login_and_for_each_reason_to_refuse() -
     found = listed(sources.hidden.refused_reads)
     assert ("anonymous", "patient", "read") in found
     assert [who for who, resource, _name in found if resource == "patient"].count("anonymous") == 1
-    cases = [one for one in sources.hidden.refused_reads(target(), Profile.GATE)]
+    cases = list(sources.hidden.refused_reads(target(), Profile.GATE))
     reasons = [one.because for one in cases if one.resource == "note"]
     assert len(reasons) == len(set(reasons)) == 4
 
