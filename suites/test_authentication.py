@@ -52,6 +52,13 @@ def test_sessions_from_before_the_login_stay_outside(case: Case, harness: Harnes
     harness.judge(case, trials.sessions.fixation, oracles.comes_out)
 
 
+@clauses("nist-800-53r5:SC-23", "owasp-api:API2:2023")
+@cases(sources.identity.forgeries)
+def test_cookies_alone_write_nothing(case: Case, harness: Harness) -> None:
+    """A write that another site's page makes a browser send is refused (CSRF)."""
+    harness.judge(case, trials.sessions.forged_write, oracles.comes_out)
+
+
 @clauses("nist-800-53r5:IA-2", "owasp-asvs:v5.0.0-6.3.4", "owasp-api:API2:2023")
 @cases(sources.identity.second_factors)
 def test_half_a_login_grants_nothing(case: Case, harness: Harness) -> None:

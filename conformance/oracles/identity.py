@@ -53,6 +53,9 @@ def names_alike(asked: Named) -> Verdict:
         answer = read.exchange.answer
         if answer is None or answer.status >= 500:
             return unknown(f"nothing to compare: answered {read.status}", read)
+    sent = {(one.exchange.request.url, one.exchange.request.body) for one in reads}
+    if len(sent) < len(reads):
+        return unknown("the same request was sent for different names", asked.known)
     if asked.control is not None and asked.control.outcome is not Outcome.ALLOWED:
         return unknown("nobody showed that the account exists", asked.control)
     parts = [

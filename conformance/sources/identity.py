@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from conformance import policy
 from conformance.cases import Profile, of_persona, subjects, unclaimed
 from conformance.model import Case
-from conformance.target import Login, Target
+from conformance.target import SAFE_KINDS, Login, Target
 
 _CREATE = (
     "accounts.create",
@@ -208,6 +209,35 @@ def fixation(target: Target, profile: Profile) -> Iterator[Case]:
         )
 
 
+def forgeries(target: Target, profile: Profile) -> Iterator[Case]:
+    """A write by a browser's cookies alone, without what the page itself would add."""
+    for way, persona in ways(target, profile):
+        login = target.login[way]
+        if login.bearer or login.oauth2 or login.basic or "Authorization" in login.send:
+            continue
+        place = next(iter(_writes(target, persona)), None)
+        if not login.send:
+            yield unclaimed(f"login.{way}.send", 'send: {X-CSRF-Token: "{csrf}"}')
+        elif place is not None:
+            made = of_persona(target, persona, way, kind="action")
+            yield replace(made, resource=place[0], operation=place[1])
+
+
+def _writes(target: Target, persona: str) -> Iterator[tuple[str, str]]:
+    """What the persona may write, in its own collections first, then to records."""
+    roles = policy.roles_of(target, persona)
+    found = [
+        (target.object_of(resource, name) is not None, resource, name)
+        for resource, described in target.resources.items()
+        for name, operation in described.operations.items()
+        if described.kind(name) not in SAFE_KINDS
+        and not operation.not_tested
+        and policy.grants(target, roles, resource, name)
+    ]
+    for _about, resource, name in sorted(found, key=lambda one: one[0]):
+        yield resource, name
+
+
 def second_factors(target: Target, profile: Profile) -> Iterator[Case]:
     """Logins that stop before, or fail at, the second step."""
     line = 'then: [{request: POST /auth/mfa, json: {code: "{totp}"}}]'
@@ -215,7 +245,10 @@ def second_factors(target: Target, profile: Profile) -> Iterator[Case]:
     for way, persona in ways(target, profile):
         if target.login[way].then:
             found = True
-            for variant in ("half-way", "wrong-code", "used-code"):
+            variants = ["half-way", "wrong-code", "used-code"]
+            if target.accounts.lock_out is not None and target.accounts.create is not None:
+                variants.append("many-codes")
+            for variant in variants:
                 yield of_persona(target, persona, f"{way}.{variant}")
             for other in target.login:
                 if other != way and not target.login[other].then:

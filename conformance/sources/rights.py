@@ -65,7 +65,7 @@ def _channels_of_account(target: Target, persona: str, role: str) -> Iterator[st
     if way and target.login[way].refresh is not None:
         yield "refresh"
     for name, channel in target.channels.items():
-        if channel.about is None and (not channel.roles or role in channel.roles):
+        if not channel.roles or role in channel.roles:
             yield name
 
 

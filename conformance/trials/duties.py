@@ -15,6 +15,7 @@ from conformance.session import Session
 from conformance.trials import entries
 from conformance.trials.doors import opens, stays_shut
 from conformance.trials.sessions import facts_of, login_of
+from conformance.trials.setting import needed
 from conformance.world import World, taken
 
 _SHORT = 2
@@ -290,8 +291,8 @@ def separation(world: World, case: Case) -> Scenario:
     )
     other = world.enlist([second], tenant)
     need = {
-        **_needed(world, person, duty.resource, duty.first),
-        **_needed(world, other, duty.resource, duty.then),
+        **needed(world, person, duty.resource, duty.first),
+        **needed(world, other, duty.resource, duty.then),
     }
     record, did = _first_half(world, person, duty.resource, duty.first, tenant, need)
     session = world.log_in_again(person) if variant == "two-sessions" else None
@@ -316,22 +317,6 @@ def _with_roles(world: World, roles: str, tenant: str) -> str:
         if "+" in roles and outcomes and outcomes[0] in {Outcome.CONFLICT, Outcome.INVALID}:
             raise Unclaimed(f"the target lets no account hold {roles} together") from None
         raise
-
-
-def _needed(world: World, persona: str, resource: str, name: str) -> dict[str, Relation]:
-    """How the persona must stand to the record for the operation; empty if it need not."""
-    roles = policy.roles_of(world.target, persona)
-    granted = policy.grants(world.target, roles, resource, name)
-    if any(grant.covers(frozenset(), same_tenant=True) for grant in granted):
-        return {}
-    about = world.target.object_of(resource, name) or resource
-    for relation in policy.relations_of(world.target, persona, about):
-        related = policy.standing(world.target, roles, about, relation)
-        if any(grant.covers(related, same_tenant=True) for grant in granted):
-            way = policy.way(world.target, about, relation, roles)
-            made = way is not None and way.way == "creator"
-            return {} if made else {persona: relation}
-    raise NotBuilt(f"{persona} can stand in no relation that grants {resource}.{name}")
 
 
 def _first_half(
@@ -378,7 +363,7 @@ def overridden(world: World, case: Case) -> Scenario:
     tenant = case.tenant or policy.sole_tenant(world.target)
     grants = case.roles[0]
     alone, both = world.enlist([grants], tenant), _with_roles(world, case.variant, tenant)
-    need = _needed(world, alone, case.resource, case.operation)
+    need = needed(world, alone, case.resource, case.operation)
     if need:
         need[both] = next(iter(need.values()))
     record = world.obtain(

@@ -15,7 +15,8 @@ from conformance import policy
 from conformance.comparison import leaves, parsed
 from conformance.instances import NotBuilt, Unclaimed
 from conformance.login import Credentials, Identity, LoginFailed
-from conformance.model import Case, Outcome, Read, Scenario
+from conformance.model import Case, Outcome, Read, Scenario, Step
+from conformance.schema import Request
 from conformance.target import ANONYMOUS, Login, is_loopback
 from conformance.trials.doors import door_of, knock, opens, stays_shut
 from conformance.trials.sessions import (
@@ -72,7 +73,9 @@ def failed_logins(world: World, case: Case) -> Scenario:
         steps = [opens("the right password at first", try_login(world, persona, wire=wire)[0])]
         if case.variant == "spread-over-accounts":
             assert claim.per_source is not None
-            wrong = [{"username": f"{_wrong(12).lower()}"} for _ in range(claim.per_source)]
+            key = name_key(world.target.account(persona).facts, login_of(world, persona).step())
+            like = str(world.target.account(persona).facts[key])
+            wrong = [{key: like_name(like)} for _ in range(claim.per_source)]
             says = f"the right password after {len(wrong)} failed logins for as many names"
         elif case.variant == "other-spelling":
             wrong = _spellings(world, persona, username, claim.attempts, wire)
@@ -121,7 +124,8 @@ def _takes_more_fields(world: World, persona: str, wire: Wire) -> bool:
     login, facts = login_of(world, persona), world.target.account(persona).facts
     statuses = set()
     for way in (login, _varied(login, 0, body=True)):
-        given = {**facts, "password": _wrong(), name_key(facts): like_name(_wrong(12).lower())}
+        key = name_key(facts, login.step())
+        given = {**facts, "password": _wrong(), key: like_name(_wrong(12).lower())}
         answer = _first_answer(world, persona, given, wire, way).exchange.answer
         statuses.add(answer.status if answer else None)
     return len(statuses) == 1
@@ -172,7 +176,7 @@ def names(world: World, case: Case) -> Names:
         return _locked(world, case)
     persona = subject(world, case)
     account = world.target.account(persona)
-    key = name_key(account.facts)
+    key = name_key(account.facts, _step_of(world, case, persona))
     name = str(account.facts[key])
     made_up = [like_name(name), like_name(name)]
     control = None
@@ -189,6 +193,14 @@ def names(world: World, case: Case) -> Names:
     return Names(case, reads[0], (reads[1], reads[2]), (name, *made_up), control)
 
 
+def _step_of(world: World, case: Case, persona: str) -> Request | None:
+    """The request that a case about names is made with."""
+    accounts, variant = world.target.accounts, case.variant or ""
+    if variant == "reset":
+        return accounts.reset_password
+    return accounts.sign_up if variant == "sign-up" else login_of(world, persona).step()
+
+
 def _takes_a_password(login: Login) -> None:
     """A wrong password can only be sent where the login names it. Raises Unclaimed."""
     step = login.step()
@@ -200,12 +212,22 @@ def _takes_a_password(login: Login) -> None:
     )
 
 
-def name_key(facts: Mapping[str, Any]) -> str:
-    """The fact by which a login names the account."""
-    for key in ("username", "email", "user", "login", "client_id"):
-        if key in facts:
-            return key
-    raise NotBuilt("the accounts have no fact 'username', 'email', 'user' or 'login' to vary")
+def name_key(facts: Mapping[str, Any], step: Request | None) -> str:
+    """The fact by which a request names the account. Raises NotBuilt if it names none."""
+    named = step.placeholders if step is not None else frozenset(facts)
+    plain = {name.removeprefix("persona.") for name in named}
+    known = [*_NAMES, *(key for key in sorted(facts) if key not in _SECRETS)]
+    found = next((key for key in known if key in facts and key in plain), None)
+    if found is None:
+        raise NotBuilt(
+            f"{step.request if step else 'the login'} names no fact of the account that could be "
+            "exchanged, like {username} or {email}"
+        )
+    return found
+
+
+_NAMES = ("username", "email", "user", "login", "client_id")
+_SECRETS = frozenset({"password", "totp", "secret", "client_secret", "pin"})
 
 
 def like_name(name: str) -> str:
@@ -252,7 +274,7 @@ def _locked(world: World, case: Case) -> Names:
     may_disrupt(world)
     persona = world.enlist(case.roles, case.tenant or policy.sole_tenant(world.target))
     account = world.target.account(persona)
-    key = name_key(account.facts)
+    key = name_key(account.facts, login_of(world, persona).step())
     tried = (
         str(account.facts[key]),
         like_name(str(account.facts[key])),
@@ -305,7 +327,7 @@ def _round(world: World, case: Case) -> NamesTimed:
         with _from_elsewhere(world) as wire:
             persona = world.enlist(case.roles, tenant)
             account = world.target.account(persona)
-            key = name_key(account.facts)
+            key = name_key(account.facts, login_of(world, persona).step())
             named = {True: str(account.facts[key]), False: like_name(str(account.facts[key]))}
             # The first request of an address also opens its connection.
             nobody = {**account.facts, key: like_name(named[False]), "password": _wrong()}
@@ -355,6 +377,8 @@ def second_factor(world: World, case: Case) -> Scenario:
         wrong = f"{(int(right) + 500_000) % 1_000_000:06d}"
         read, _ = try_login(world, persona, login=login, given={"code": wrong})
         steps.append(stays_shut("a login with a wrong code", read, "second-factor"))
+    elif variant == "many-codes":
+        return _many_codes(world, case, persona, login, steps)
     elif variant == "used-code":
         logins.await_unused_code(world.wire, persona)
         code = {"code": logins.code(persona, str(world.target.account(persona).facts["totp"]))}
@@ -366,6 +390,28 @@ def second_factor(world: World, case: Case) -> Scenario:
         other = variant.removeprefix("by-")
         read, _ = try_login(world, persona, login=world.target.login[other])
         steps.append(stays_shut(f"a login by {other!r}, without the code", read, "second-factor"))
+    return Scenario(case, tuple(steps))
+
+
+def _many_codes(
+    world: World, case: Case, persona: str, login: Login, steps: list[Step]
+) -> Scenario:
+    """As many wrong codes as wrong passwords are allowed, then the right one."""
+    claim = world.target.accounts.lock_out
+    assert claim is not None
+    if persona == case.persona:
+        raise Unclaimed(
+            "accounts.create takes no {totp}, and no persona of the file is to be locked out"
+        )
+    secret = str(world.target.account(persona).facts["totp"])
+    with _from_elsewhere(world) as wire:
+        for turn in range(claim.attempts):
+            code = f"{(int(logins.code(persona, secret)) + 111_111 * (turn + 1)) % 1_000_000:06d}"
+            read, _ = try_login(world, persona, wire=wire, login=login, given={"code": code})
+        steps.append(stays_shut("a wrong code", read, "lock-out", limited=True))
+        right, _ = try_login(world, persona, wire=wire, login=login)
+        says = f"the right code after {claim.attempts} wrong ones"
+        steps.append(stays_shut(says, right, "lock-out", limited=True))
     return Scenario(case, tuple(steps))
 
 

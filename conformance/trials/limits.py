@@ -126,7 +126,7 @@ def asking(world: World, case: Case) -> Burst:
 def _for_name(world: World, case: Case, step: Limited, limit: Limit, whose: str) -> Burst:
     tenant = case.tenant or policy.sole_tenant(world.target)
     account = world.target.account(subject(world, case))
-    key = name_key(account.facts)
+    key = name_key(account.facts, step)
     name = str(account.facts[key])
     given: dict[str, Any] = {**account.facts, key: name if whose == "somebody" else like_name(name)}
     given |= {f"persona.{fact}": value for fact, value in given.items()}

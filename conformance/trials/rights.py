@@ -13,8 +13,10 @@ from conformance.login import Credentials
 from conformance.model import Case, Outcome, Read, Scenario, Step
 from conformance.session import Session
 from conformance.sources.identity import makeable, persona_of, way_of
+from conformance.target import SAFE_KINDS
 from conformance.trials.doors import door_of, knock, opens, stays_shut
 from conformance.trials.sessions import try_login, try_refresh
+from conformance.trials.setting import needed
 from conformance.world import World, taken
 
 
@@ -98,8 +100,11 @@ class _Using:
         self._channel = world.target.channels.get(channel)
         self._name = channel
         self._taken: dict[str, Any] = {}
+        self._record: Instance | None = None
         if self._channel is not None:
-            self._taken = make(world, persona, self._channel, session, None)
+            if self._channel.about is not None:
+                self._record = _record_for(world, persona, self._channel.about)
+            self._taken = make(world, persona, self._channel, session, self._record)
 
     def now(self) -> Read:
         if self._name == "refresh":
@@ -110,7 +115,14 @@ class _Using:
                 self._session = Session(self._world.wire, self._persona, fixed=renewed)
             return read
         if self._channel is not None:
-            return use(self._world, self._persona, self._channel, self._taken, self._shown, None)
+            return use(
+                self._world,
+                self._persona,
+                self._channel,
+                self._taken,
+                self._shown,
+                self._record,
+            )
         return knock(
             self._world,
             self._persona,
@@ -118,6 +130,19 @@ class _Using:
             session=self._session,
             credentials=self._shown,
         )
+
+
+def _record_for(world: World, persona: str, resource: str) -> Instance:
+    """A record that the account may read. Raises NotBuilt."""
+    target = world.target
+    roles = policy.roles_of(target, persona)
+    tenant = policy.tenant_of(target, persona) or policy.sole_tenant(target)
+    for name, operation in target.resources[resource].operations.items():
+        safe = target.resources[resource].kind(name) in SAFE_KINDS
+        if safe and policy.grants(target, roles, resource, name):
+            need = needed(world, persona, resource, name)
+            return world.obtain(resource, tenant, need, fresh=True, state=operation.after)
+    raise NotBuilt(f"{persona} may read no {resource}")
 
 
 def make(

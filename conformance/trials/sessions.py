@@ -21,6 +21,7 @@ from conformance.schema import placeholders_in
 from conformance.session import Session
 from conformance.target import ANONYMOUS, Login
 from conformance.trials.doors import door_of, knock, opens, stays_shut
+from conformance.trials.setting import permitted, remember, send
 from conformance.wire import Unreachable, Wire, set_cookies
 from conformance.world import World
 
@@ -392,6 +393,29 @@ def _before_login(world: World, persona: str, door: Door, login: Login) -> dict[
     if not identity.cookies:
         raise Unclaimed("the target sets no cookie before the login")
     return dict(identity.cookies)
+
+
+def forged_write(world: World, case: Case) -> Scenario:
+    """A write with the cookies alone, as another site's page makes the browser send it."""
+    assert case.persona and case.resource and case.operation
+    shown = world.sessions[case.persona].shown()
+    if not shown.cookies:
+        raise Unclaimed("the login sets no cookie, so no other page can use it")
+    setting = permitted(world, case)
+    alone = Credentials({}, shown.cookies)
+    forged, _ = send(world, setting, case.persona, "attempt", credentials=alone)
+    whole = permitted(world, case) if forged.outcome is Outcome.ALLOWED else setting
+    made, payload = send(world, whole, case.persona, "control")
+    if (
+        made.outcome is Outcome.ALLOWED
+        and world.target.resources[case.resource].kind(case.operation) == "create"
+    ):
+        remember(world, whole, case.persona, made.exchange, payload)
+    says = f"{case.resource}.{case.operation} by the cookies alone"
+    return Scenario(
+        case,
+        (stays_shut(says, forged, "session.csrf"), opens("the same as its page sends it", made)),
+    )
 
 
 # --- refreshing ------------------------------------------------------------------------------

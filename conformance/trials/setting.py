@@ -128,6 +128,22 @@ def mine_of(world: World, case: Case, *, fresh: bool) -> Instance | None:
     raise NotBuilt(f"{case.persona} can stand in no relation that grants {case.operation}")
 
 
+def needed(world: World, persona: str, resource: str, name: str) -> dict[str, Relation]:
+    """How the persona must stand to the record for the operation; empty if it need not."""
+    roles = policy.roles_of(world.target, persona)
+    granted = policy.grants(world.target, roles, resource, name)
+    if any(grant.covers(frozenset(), same_tenant=True) for grant in granted):
+        return {}
+    about = world.target.object_of(resource, name) or resource
+    for relation in policy.relations_of(world.target, persona, about):
+        related = policy.standing(world.target, roles, about, relation)
+        if any(grant.covers(related, same_tenant=True) for grant in granted):
+            way = policy.way(world.target, about, relation, roles)
+            made = way is not None and way.way == "creator"
+            return {} if made else {persona: relation}
+    raise NotBuilt(f"{persona} can stand in no relation that grants {resource}.{name}")
+
+
 def permitted(world: World, case: Case, *, fresh: bool | None = None) -> Setting:
     """The case on an instance that the persona may do the operation on."""
     if fresh is None:
