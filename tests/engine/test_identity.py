@@ -1,7 +1,7 @@
 """Logins: whether they tell which names somebody has, and which cases there are."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -41,7 +41,19 @@ class Spans:
 
 
 def asked(known: Read, first: Read, second: Read | None = None, **more: Any) -> Verdict:
-    return names_alike(Asked(known, (first, second or first), **more))
+    reads = (known, first, second or first)
+    named = [_naming(read, name) for read, name in zip(reads, NAMES, strict=True)]
+    return names_alike(Asked(named[0], (named[1], named[2]), **more))
+
+
+def _naming(read: Read, name: str) -> Read:
+    """The answer as it comes to a request that names that account."""
+    request = replace(read.exchange.request, body=name.encode())
+    return replace(read, exchange=replace(read.exchange, request=request))
+
+
+def test_the_same_request_for_different_names_shows_nothing() -> None:
+    is_(names_alike(Asked(EXAMPLE, (EXAMPLE, EXAMPLE))), Result.INCONCLUSIVE)
 
 
 def is_(found: Verdict, result: Result, rule: str | None = None) -> None:

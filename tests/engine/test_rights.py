@@ -78,9 +78,9 @@ def test_accounts_end_on_every_channel_of_every_role() -> None:
     assert unclaimed(rights.account_events, of) == []
 
 
-def test_a_channel_about_a_record_ends_with_relations_and_not_with_accounts() -> None:
+def test_a_channel_about_a_record_ends_with_accounts_as_well() -> None:
     of = described(accounts=ACCOUNTS, channels={"link": {**LINK, "about": "note"}})
-    assert not any("link" in one for one in variants(rights.account_events, of))
+    assert any("link" in one for one in variants(rights.account_events, of))
 
 
 def test_what_ends_is_claimed_one_by_one() -> None:
