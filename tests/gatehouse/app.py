@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 import pyotp
@@ -55,8 +56,9 @@ def _logins(app: FastAPI, house: House) -> None:
         session = house.session(account)
         cookie = brought if brought and "adopts-cookie" in faults else session
         house.cookies[cookie] = session
+        house.pages[session] = secrets.token_urlsafe(24)
         response.set_cookie(COOKIE, cookie, httponly=True, secure=True, samesite="strict")
-        return {}
+        return {"page": house.pages[session]}
 
     @app.post("/refresh")
     def refresh(body: Body, request: Request) -> Body:

@@ -13,6 +13,7 @@ FAULTS = {
     "password-keeps-sessions": "a new password ends no session",
     "old-password-works": "the old password still counts after a change",
     "adopts-cookie": "the login keeps the cookie that the browser brought",
+    "cookies-write": "a cookie alone is enough for a write, whatever page it comes from",
     # Guessing
     "no-lock-out": "passwords may be tried without end",
     "counts-by-address": "failures are counted for each X-Forwarded-For",
@@ -26,6 +27,7 @@ FAULTS = {
     # The second factor
     "half-is-whole": "the token of the first step opens everything",
     "code-ignored": "any code will do",
+    "codes-without-end": "codes may be tried without end",
     "code-again": "a code counts as often as it is sent",
     "desk-without-code": "the browser's login asks for no code",
     # Refresh tokens

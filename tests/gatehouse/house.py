@@ -66,14 +66,15 @@ class House:
         self.accounts: dict[str, Account] = {}
         self.sessions: dict[str, Open] = {}
         self.cookies: dict[str, str] = {}
+        self.pages: dict[str, str] = {}
         self.halves: dict[str, Account] = {}
         self.fresh: dict[str, str] = {}
         self.spent: dict[str, str] = {}
         self.failed: Counter[str] = Counter()
-        for name in ("nurse", "nurse2", "clerk", "chief"):
+        for name in ("nurse", "nurse2", "nurse3", "clerk", "chief"):
             for tenant in ("east", "west"):
                 totp = SECRET if name == "chief" else None
-                self.add(f"{name}.{tenant}", PASSWORD, tenant, [name.rstrip("2")], totp)
+                self.add(f"{name}.{tenant}", PASSWORD, tenant, [name.rstrip("23")], totp)
 
     def add(
         self, name: str, password: str, tenant: str, roles: list[str], totp: str | None
@@ -118,9 +119,12 @@ class House:
         return known
 
     def code(self, account: Account, code: object) -> None:
-        """Refuse a code that is wrong or was used (RFC 6238 section 5.2)."""
+        """Refuse a code that is wrong or was used (RFC 6238 section 5.2), and one too many."""
         if "code-ignored" in self.faults or account.totp is None:
             return
+        tries = f"codes of {account.id}"
+        if self.failed[tries] >= ATTEMPTS and "codes-without-end" not in self.faults:
+            raise HTTPException(429, "later", {"Retry-After": "60"})
         now = int(time.time()) // STEP
         fitting = [
             step
@@ -128,7 +132,9 @@ class House:
             if pyotp.TOTP(account.totp).at(step * STEP) == code
         ]
         if not fitting or (fitting[0] in account.codes and "code-again" not in self.faults):
+            self.failed[tries] += 1
             raise HTTPException(401, "wrong")
+        self.failed.pop(tries, None)
         account.codes.add(fitting[0])
 
     def half(self, account: Account) -> Claims:
@@ -201,6 +207,8 @@ class House:
             found = self._by_token(value)
         else:
             found = self._in(self.cookies.get(cookie))
+            if found is not None:
+                self._by_its_page(request, found.session)
         named = self.accounts.get(request.headers.get("x-user", ""))
         if found is not None and named is not None and "believes-user" in self.faults:
             found.account, found.roles, found.tenant = named, named.roles, named.tenant
@@ -208,6 +216,13 @@ class House:
             account = self.accounts["nurse.east"]
             return Caller(account, "", account.roles, account.tenant)
         return found
+
+    def _by_its_page(self, request: Request, session: str) -> None:
+        """Refuse a write that comes with a cookie and nothing that only its own page knows."""
+        told = request.headers.get("x-page") == self.pages[session]
+        reads = request.method in {"GET", "HEAD"}
+        if not (told or reads or "cookies-write" in self.faults):
+            raise HTTPException(403, "not from its own page")
 
     def _by_token(self, value: str) -> Caller | None:
         faults = self.faults

@@ -13,8 +13,8 @@ from fastapi import FastAPI
 
 from conformance.model import Answer, Exchange
 from conformance.redaction import Redactor
-from conformance.session import Session
 from conformance.schema import Request
+from conformance.session import Session
 from conformance.target import Target
 from conformance.wire import Wire
 from tests.clinic.serving import served
