@@ -211,16 +211,22 @@ def fixation(target: Target, profile: Profile) -> Iterator[Case]:
 
 def forgeries(target: Target, profile: Profile) -> Iterator[Case]:
     """A write by a browser's cookies alone, without what the page itself would add."""
+    line = 'send: {X-CSRF-Token: "{csrf}"}  # of a login by cookies'
+    found = False
     for way, persona in ways(target, profile):
         login = target.login[way]
         if login.bearer or login.oauth2 or login.basic or "Authorization" in login.send:
             continue
         place = next(iter(_writes(target, persona)), None)
         if not login.send:
-            yield unclaimed(f"login.{way}.send", 'send: {X-CSRF-Token: "{csrf}"}')
+            found = True
+            yield unclaimed(f"login.{way}.send", line)
         elif place is not None:
+            found = True
             made = of_persona(target, persona, way, kind="action")
             yield replace(made, resource=place[0], operation=place[1])
+    if not found:
+        yield unclaimed("login.NAME.send", line)
 
 
 def _writes(target: Target, persona: str) -> Iterator[tuple[str, str]]:

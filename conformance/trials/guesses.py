@@ -92,7 +92,7 @@ def failed_logins(world: World, case: Case) -> Scenario:
         login = login_of(world, persona)
         body = varied and _takes_more_fields(world, persona, wire)
         for turn, given in enumerate(wrong):
-            way = _varied(login, turn, body=body) if varied else login
+            way = with_other_parts(login, turn, body=body) if varied else login
             tried = {**given, "password": _wrong()}
             read, _ = try_login(world, persona, wire=wire, login=way, given=tried)
             if turn in {0, len(wrong) - 1}:
@@ -123,7 +123,7 @@ def _takes_more_fields(world: World, persona: str, wire: Wire) -> bool:
     """
     login, facts = login_of(world, persona), world.target.account(persona).facts
     statuses = set()
-    for way in (login, _varied(login, 0, body=True)):
+    for way in (login, with_other_parts(login, 0, body=True)):
         key = name_key(facts, login.step())
         given = {**facts, "password": _wrong(), key: like_name(_wrong(12).lower())}
         answer = _first_answer(world, persona, given, wire, way).exchange.answer
@@ -131,7 +131,7 @@ def _takes_more_fields(world: World, persona: str, wire: Wire) -> bool:
     return len(statuses) == 1
 
 
-def _varied(login: Login, turn: int, *, body: bool) -> Login:
+def with_other_parts(login: Login, turn: int, *, body: bool) -> Login:
     """The login with parts that say nothing about the account, other ones at every turn."""
     address = f"198.51.100.{turn + 1}"  # RFC 5737: an address of nobody
     headers = {
@@ -171,7 +171,7 @@ def names(world: World, case: Case) -> Names:
     """The same request for an account that exists and for two that do not."""
     assert case.persona and case.variant
     if not case.variant.startswith(("reset", "sign-up")):
-        _takes_a_password(login_of(world, case.persona))
+        takes_a_password(login_of(world, case.persona))
     if case.variant == "locked":
         return _locked(world, case)
     persona = subject(world, case)
@@ -201,7 +201,7 @@ def _step_of(world: World, case: Case, persona: str) -> Request | None:
     return accounts.sign_up if variant == "sign-up" else login_of(world, persona).step()
 
 
-def _takes_a_password(login: Login) -> None:
+def takes_a_password(login: Login) -> None:
     """A wrong password can only be sent where the login names it. Raises Unclaimed."""
     step = login.step()
     if login.basic or (step is not None and "password" in step.placeholders):
@@ -311,7 +311,7 @@ def names_timed(world: World, case: Case) -> NamesTimed:
     """Two rounds of turns, so that one slow moment is no finding."""
     assert case.persona
     if case.variant != "reset":
-        _takes_a_password(login_of(world, case.persona))
+        takes_a_password(login_of(world, case.persona))
     first = _round(world, case)
     return replace(first, again=_round(world, case))
 

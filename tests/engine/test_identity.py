@@ -8,10 +8,13 @@ import pytest
 
 from conformance import sources
 from conformance.cases import Profile
+from conformance.instances import NotBuilt, Unclaimed
 from conformance.model import Case, Read, Result, Verdict
 from conformance.oracles.identity import names_alike, names_take_as_long
+from conformance.schema import Request
 from conformance.sources import identity
-from conformance.target import Target
+from conformance.target import Login, Target
+from conformance.trials.guesses import name_key, takes_a_password, with_other_parts
 from tests.engine.exchanges import read, unanswered
 from tests.engine.targets import target
 
@@ -126,6 +129,53 @@ def test_an_account_that_nobody_showed_to_exist_shows_nothing() -> None:
     is_(asked(wrong(), wrong(), control=read(200)), Result.PASS)
 
 
+# --- what a request names --------------------------------------------------------------------
+
+FACTS = {"username": "ann", "email": "ann@ward.example", "badge": "b77", "password": "secret"}
+
+
+@pytest.mark.parametrize(
+    ("named", "key"),
+    [
+        ("{username}", "username"),
+        ("{persona.email}", "email"),
+        ("{email} {username}", "username"),
+        ("{badge} {password}", "badge"),
+    ],
+)
+def test_the_name_is_what_the_request_says(named: str, key: str) -> None:
+    step = Request.model_validate({"request": "POST /login", "json": {"q": named}})
+    assert name_key(FACTS, step) == key
+
+
+def test_a_login_without_a_request_names_what_accounts_have() -> None:
+    assert name_key(FACTS, None) == "username"
+
+
+@pytest.mark.parametrize("named", ["{password}", "{nickname}", "nobody"])
+def test_a_request_that_names_nobody_is_told(named: str) -> None:
+    step = Request.model_validate({"request": "POST /login", "json": {"q": named}})
+    with pytest.raises(NotBuilt, match="POST /login names no fact of the account"):
+        name_key(FACTS, step)
+
+
+def test_no_wrong_password_is_sent_where_the_login_names_none() -> None:
+    for login in (BEARER | {"json": {"p": "{password}"}}, {"basic": True}):
+        takes_a_password(Login.model_validate(login))
+    for login in (BEARER, {"send": {"X-Key": "{key}"}}):
+        with pytest.raises(Unclaimed):
+            takes_a_password(Login.model_validate(login))
+
+
+@pytest.mark.parametrize("body", [False, True])
+def test_logins_vary_in_their_bodies_only_where_further_fields_are_taken(body: bool) -> None:
+    login = Login.model_validate(BEARER)
+    ways = [with_other_parts(login, turn, body=body) for turn in range(2)]
+    assert ways[0].headers["X-Forwarded-For"] != ways[1].headers["X-Forwarded-For"]
+    assert all((way.json_ != login.json_) is body for way in ways)
+    assert all(way.json_["user"] == "{user}" for way in ways if isinstance(way.json_, dict))
+
+
 # --- time ------------------------------------------------------------------------------------
 
 
@@ -191,6 +241,7 @@ OF_IDENTITY = (
     identity.enumeration,
     identity.login_timing,
     identity.fixation,
+    identity.forgeries,
     identity.second_factors,
     identity.refreshes,
     identity.tokens,
@@ -338,6 +389,32 @@ def test_sessions_from_before_need_a_login_that_is_a_request() -> None:
     assert unclaimed(identity.fixation, described(key)) == ["login.NAME.request"]
 
 
+def test_cookies_alone_are_tried_at_a_write_where_the_page_adds_something() -> None:
+    browser = {**BROWSER, "send": {"X-Page": "{page}"}}
+    of = described({"token": BEARER, "browser": browser})
+    (found,) = identity.forgeries(
+        of.model_copy(
+            update={"policy": {**of.policy, "nurse": {"patient": {"create": ["allow"]}}}}
+        ),
+        GATE,
+    )
+    assert (found.resource, found.operation, found.kind) == ("patient", "create", "action")
+    assert (found.roles, found.variant) == (("nurse",), "browser")
+    assert unclaimed(identity.forgeries, described({"browser": BROWSER})) == ["login.browser.send"]
+    assert unclaimed(identity.forgeries, described({"token": BEARER})) == ["login.NAME.send"]
+
+
+def test_codes_are_tried_without_end_by_accounts_of_their_own() -> None:
+    lock_out = {"lock_out": {"attempts": 3}}
+    logins = {"code": TWO_STEPS, "token": BEARER}
+    assert "code.many-codes" in variants(
+        identity.second_factors, described(logins, {**CREATE, **lock_out})
+    )
+    for claims in (CREATE, lock_out):
+        found = variants(identity.second_factors, described(logins, claims))
+        assert "code.many-codes" not in found
+
+
 def test_second_factors_are_gone_round_by_every_login_without() -> None:
     of = described({"code": TWO_STEPS, "token": BEARER})
     assert variants(identity.second_factors, of) == [
@@ -373,7 +450,7 @@ def test_what_claims_nothing_is_listed_and_never_empty(source: Any, profile: Pro
     if source is identity.login_timing and profile is SMOKE:
         return
     assert found
-    tried = {identity.credentials, identity.tokens}
+    tried = {identity.credentials, identity.tokens, identity.forgeries}
     assert unclaimed(source, of, profile) or source in tried
 
 
