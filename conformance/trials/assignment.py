@@ -245,10 +245,12 @@ class _Trying:
         inside(tried)
         if not self._refused_together():
             return
+        inside({})
+        # Where the object as such is unknown, its contents do not matter.
+        enough = _UNKNOWN_OBJECT if self._refused_together() else len(tried)
         refused = 0
         for name, value in list(tried.items())[: _bound(operation)]:
-            # Where the object as such is unknown, its contents do not matter.
-            if any((self.done, refused == _UNKNOWN_OBJECT)):
+            if self.done or refused == enough:
                 return
             inside({name: value})
             if self.writes[-1].read.outcome is not Outcome.INVALID:

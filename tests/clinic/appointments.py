@@ -37,7 +37,9 @@ def routes(records: Records) -> APIRouter:
         return found
 
     @router.post("/appointments", status_code=201)
-    def book(body: Body, authorization: Auth = None, x_tenant: Tenant = None) -> Body:
+    def book(
+        body: Body, response: Response, authorization: Auth = None, x_tenant: Tenant = None
+    ) -> Body:
         role, tenant = records.who(authorization, x_tenant)
         records.only(role, "clerk")
         patient = str(body.get("patient_id"))
@@ -52,6 +54,9 @@ def routes(records: Records) -> APIRouter:
             "state": "booked",
         }
         appointments[identity] = made
+        token = (authorization or "").removeprefix("Bearer ")
+        asked = f"?token={token}" if "token-in-location" in faults else ""
+        response.headers["Location"] = f"/appointments/{identity}{asked}"
         return made
 
     @router.get("/appointments")

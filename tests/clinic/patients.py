@@ -28,7 +28,16 @@ def routes(records: Records) -> APIRouter:
             fields = (*FIELDS, "owner")
             if set(body) - set(fields):
                 raise HTTPException(422, "the request is wrong")
+        if "strict-spelling" in faults:
+            if set(body) - {*FIELDS, "createdBy"}:
+                raise HTTPException(422, "the request is wrong")
+            body = {{"createdBy": "created_by"}.get(key, key): body[key] for key in body}
+            fields = (*FIELDS, "created_by")
         kept = {key: value for key, value in body.items() if key in fields}
+        if "strict-inside" in faults and isinstance(body.get("data"), dict):
+            if set(body["data"]) - {"owner"}:
+                raise HTTPException(422, "the request is wrong")
+            kept |= body["data"]
         if "wrapped" in faults and isinstance(body.get("data"), dict):
             kept |= {"owner": body["data"].get("owner")}
         return kept
@@ -71,10 +80,11 @@ def routes(records: Records) -> APIRouter:
         return {"items": [shown(one, role) for one in rows], "total": total}
 
     @router.get("/patients/recent", include_in_schema=False)
-    def recent(authorization: Auth = None) -> Body:
+    def recent(request: Request, authorization: Auth = None) -> Body:
         _role, tenant = records.who(authorization)
+        said = request.headers.get("x-forwarded-for") if "limit-by-address" in faults else ""
         if "unlimited" not in faults:
-            records.limit(f"recent {authorization}", RECENT)
+            records.limit(f"recent {authorization} {said}", RECENT)
         return {"items": records.of(patients, tenant)[-1:]}
 
     @router.get("/patients/search", include_in_schema="lost-route" not in faults)

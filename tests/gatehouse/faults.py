@@ -71,7 +71,8 @@ FAULTS = {
     "signs-own": "whoever makes an order may sign it",
     "signs-elsewhere": "whoever makes an order may sign it in another session",
     "first-role-wins": "the first role decides, whatever another one forbids",
-    # Another manner, which is no fault
+    # Other manners, which are no fault
+    "strict": "a login with fields that nobody knows is refused",
     "symmetric": "tokens are signed by HS256 with a random secret",
 }
 

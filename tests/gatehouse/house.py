@@ -96,6 +96,8 @@ class House:
     def password(self, body: Claims, request: Request) -> Account:
         """Whose name and password these are; failures in a row lock the name and the address."""
         faults = self.faults
+        if "strict" in faults and set(body) - {"user", "password", "code"}:
+            raise HTTPException(422, "unknown fields")
         said = str(body.get("user"))
         known = self.accounts.get(said.strip().lower())
         source = request.client.host if request.client else ""

@@ -171,8 +171,22 @@ def test_tokens_with_a_shared_secret_are_sound_too(
     assert "none of" in said["weak-secret"]
 
 
+@pytest.mark.parametrize(("fault", "rules"), [(None, set()), ("counts-by-address", {"lock-out"})])
+def test_failed_logins_count_where_further_fields_are_refused(
+    fault: str | None, rules: set[str], gatehouse: Path, tmp_path: Path, forker: Forker
+) -> None:
+    """Such a login is tried with other headers alone, or no password would be looked at."""
+    faults = ("strict", fault) if fault else ("strict",)
+    done = _tried(
+        tmp_path / "out", forker, gatehouse, *faults, suites=(LOGINS,), cases="*.other-fields"
+    )
+    assert done.code == (1 if fault else 0), done.called.said
+    assert done.rules == rules
+    assert set(done.outcomes.values()) == {"fail" if fault else "pass"}
+
+
 def test_every_fault_is_tried() -> None:
-    assert {row.fault for row in ROWS} == set(FAULTS) - {"symmetric"}
+    assert {row.fault for row in ROWS} == set(FAULTS) - {"symmetric", "strict"}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.fault}-{row.cases.strip('*.')}")

@@ -37,6 +37,7 @@ def _declared(data: dict[str, Any]) -> None:
     [
         (None, "*", set()),
         ("unlimited", OPERATION, {"limit.unlimited"}),
+        ("limit-by-address", OPERATION, {"limit.sidestepped"}),
         ("no-retry-after", OPERATION, {"limit.retry-after"}),
         ("resets-unlimited", RESET, {"limit.unlimited"}),
         ("endless-page", PAGE, {"limit.page"}),
