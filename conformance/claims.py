@@ -57,6 +57,9 @@ class LockOut(Strict):
     """What failed logins lead to: a refusal of the right password too (NIST 800-53 AC-7)."""
 
     attempts: int = Field(ge=1, le=100, description="wrong passwords in a row for one account")
+    codes: int | None = Field(
+        default=None, ge=1, le=100, description="wrong codes of the second factor in a row"
+    )
     per_source: int | None = Field(
         default=None, ge=1, le=500, description="failed logins a minute from one address"
     )

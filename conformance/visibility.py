@@ -101,8 +101,10 @@ def _within(
     if False in embedded:
         return masked
     own_read = [grant for grant in readable if covers(grant)]
-    if made_it or any(shows(grant, planted.resource) for grant in own_read):
+    if any(shows(grant, planted.resource) for grant in own_read):
         return None
     if own_read:
         return masked
+    if made_it:
+        return None
     return unrelated if readable else (f"which {roles} may not read at all", "leak.ungranted")

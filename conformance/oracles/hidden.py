@@ -36,6 +36,8 @@ class Hidden:
 def opens_nothing(hidden: Hidden) -> Verdict:
     """None of the requests gives data or has an effect."""
     control = hidden.control
+    if control is not None and control.outcome is Outcome.BROKEN:
+        return unknown(f"the control: {no_statement(control)}", control)
     for knock in hidden.knocks:
         why = _behind(knock)
         if why is not None:
@@ -106,6 +108,10 @@ def shows_no_inside(found: Pages) -> Verdict:
     answered = [one for one in found.pages if one.read.exchange.answer is not None]
     if not answered:
         return unknown("nothing was answered", *(one.read for one in found.pages[:1]))
+    said_no = {Outcome.ABSENT, Outcome.DENIED, Outcome.UNAUTHENTICATED, Outcome.INVALID}
+    if not any(one.read.outcome in {*said_no, Outcome.ALLOWED} for one in answered):
+        first = answered[0].read
+        return unknown(f"no path was refused as such: {no_statement(first)}", first)
     told = [f"{one.path} ({one.why_not})" for one in answered if one.why_not]
     said = f"; known: {', '.join(told)}" if told else ""
     return passed("conform-deny", f"none of {len(answered)} paths answers{said}")

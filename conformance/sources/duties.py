@@ -25,7 +25,7 @@ def emergencies(target: Target, profile: Profile) -> Iterator[Case]:
     if glass is None:
         yield unclaimed("break_glass", _GLASS)
         return
-    variants = ["without-a-reason", "other-record", "wrong-role"]
+    variants = ["without-a-reason", "other-record", "other-operation", "wrong-role"]
     if len(policy.tenants(target)) > 1:
         variants.append("other-tenant")
     lines: dict[str, tuple[object, str, str]] = {
@@ -40,6 +40,11 @@ def emergencies(target: Target, profile: Profile) -> Iterator[Case]:
             "seconds" in glass.open.placeholders or None,
             'open: {..., json: {..., seconds: "{seconds}"}}',
             "expired",
+        ),
+        "expires": (
+            glass.expires if "seconds" in glass.open.placeholders else None,
+            "expires: $.expires_at, with {seconds} in open",
+            "too-long",
         ),
     }
     trail = target.audit
@@ -75,7 +80,7 @@ def separations(target: Target, profile: Profile) -> Iterator[Case]:
             persona = persona_of(target, roles[0])
             # Where a login takes a code, a second one has to wait for the next code.
             coded = any(needs_a_code(target, role) for role in roles)
-            brief = coded and profile is not Profile.FULL
+            brief = coded and len(roles) > 1 and profile is not Profile.FULL
             for variant in ("one-session", "two-sessions")[: 1 if brief else 2]:
                 found = True
                 made = of_persona(

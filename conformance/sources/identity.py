@@ -247,12 +247,15 @@ def _writes(target: Target, persona: str) -> Iterator[tuple[str, str]]:
 def second_factors(target: Target, profile: Profile) -> Iterator[Case]:
     """Logins that stop before, or fail at, the second step."""
     line = 'then: [{request: POST /auth/mfa, json: {code: "{totp}"}}]'
-    found = False
+    found = unlimited = False
     for way, persona in ways(target, profile):
         if target.login[way].then:
             found = True
             variants = ["half-way", "wrong-code", "used-code"]
-            if target.accounts.lock_out is not None and target.accounts.create is not None:
+            claim = target.accounts.lock_out
+            if claim is None or claim.codes is None:
+                unlimited = True
+            elif target.accounts.create is not None:
                 variants.append("many-codes")
             for variant in variants:
                 yield of_persona(target, persona, f"{way}.{variant}")
@@ -261,6 +264,8 @@ def second_factors(target: Target, profile: Profile) -> Iterator[Case]:
                     yield of_persona(target, persona, f"{way}.by-{other}")
     if not found:
         yield unclaimed("login.NAME.then", line)
+    elif unlimited:
+        yield unclaimed("accounts.lock_out.codes", "lock_out: {attempts: 5, codes: 5}")
 
 
 def refreshes(target: Target, profile: Profile) -> Iterator[Case]:

@@ -146,6 +146,9 @@ def opened(
             if target.resources[name].kind(operation) not in SAFE_KINDS or described.not_tested:
                 continue
             about = target.object_of(name, operation)
+            if about is None and described.items and described.counts is None:
+                # A list or search holds what the relation opens, and no longer when it has ended.
+                about = name
             if about is None or about not in _line(target, resource):
                 continue
             granted = policy.grants(target, roles, name, operation)

@@ -41,6 +41,8 @@ def emergency(world: World, case: Case) -> Scenario:
         "review": _reviewed,
         "after-logout": _after_logout,
         "expired": _expired,
+        "too-long": _too_long,
+        "other-operation": _other_operation,
         "in-the-trail": _on_record,
     }[case.variant or ""]
     before = _read(world, case.persona, glass, record)
@@ -159,6 +161,46 @@ def _other_record(world: World, persona: str, glass: BreakGlass, record: Instanc
     steps, _ = _opened(world, persona, glass, record)
     read = _read(world, persona, glass, other)
     return [*steps, stays_shut("another record meanwhile", read, "break-glass.scope")]
+
+
+def _too_long(world: World, persona: str, glass: BreakGlass, record: Instance) -> list[Step]:
+    assert glass.expires is not None
+    longer = int(glass.most_seconds * 100)
+    asked = _open(world, persona, glass, record, seconds=longer)
+    answer = asked.exchange.answer
+    until = _moment(extract(glass.expires, answer)) if answer is not None else None
+    says = f"asked for {longer} s, and {glass.most_seconds:g} s are the most"
+    kept = until is not None and until - asked.exchange.started <= glass.most_seconds + 5
+    if asked.outcome is Outcome.ALLOWED and kept:
+        return [opens(f"{says}: it ends in time", asked, "break-glass.end")]
+    return [stays_shut(says, asked, "break-glass.end"), *_opened(world, persona, glass, record)[0]]
+
+
+def _other_operation(world: World, persona: str, glass: BreakGlass, record: Instance) -> list[Step]:
+    target = world.target
+    described = target.resources[glass.resource]
+    roles = policy.roles_of(target, persona)
+    names = [
+        name
+        for name, operation in described.operations.items()
+        if name not in glass.opens
+        and described.kind(name) in {"update", "action", "delete"}
+        and target.object_of(glass.resource, name) == glass.resource
+        and not operation.not_tested
+        and not any(
+            grant.covers(frozenset(), same_tenant=True)
+            for grant in policy.grants(target, roles, glass.resource, name)
+        )
+    ]
+    # What the role may do with a relation shows best whether the emergency stands in for one.
+    names.sort(key=lambda name: not policy.grants(target, roles, glass.resource, name))
+    if not names:
+        raise Unclaimed(f"there is nothing else of {glass.resource} that the role may not do")
+    steps, _ = _opened(world, persona, glass, record)
+    for name in names[:2]:
+        read = _half(world, persona, glass.resource, name, record, None)
+        steps.append(stays_shut(f"{name} of the record meanwhile", read, "break-glass.scope"))
+    return steps
 
 
 def _wrong_role(world: World, persona: str, glass: BreakGlass, record: Instance) -> list[Step]:

@@ -398,19 +398,19 @@ def _many_codes(
 ) -> Scenario:
     """As many wrong codes as wrong passwords are allowed, then the right one."""
     claim = world.target.accounts.lock_out
-    assert claim is not None
+    assert claim is not None and claim.codes is not None
     if persona == case.persona:
         raise Unclaimed(
             "accounts.create takes no {totp}, and no persona of the file is to be locked out"
         )
     secret = str(world.target.account(persona).facts["totp"])
     with _from_elsewhere(world) as wire:
-        for turn in range(claim.attempts):
+        for turn in range(claim.codes):
             code = f"{(int(logins.code(persona, secret)) + 111_111 * (turn + 1)) % 1_000_000:06d}"
             read, _ = try_login(world, persona, wire=wire, login=login, given={"code": code})
         steps.append(stays_shut("a wrong code", read, "lock-out", limited=True))
         right, _ = try_login(world, persona, wire=wire, login=login)
-        says = f"the right code after {claim.attempts} wrong ones"
+        says = f"the right code after {claim.codes} wrong ones"
         steps.append(stays_shut(says, right, "lock-out", limited=True))
     return Scenario(case, tuple(steps))
 

@@ -84,6 +84,10 @@ def _by(world: World, case: Case, limit: Limit, *, own: bool) -> Burst:
     if burst.served is None or burst.late:
         return burst
     sidesteps = [(says, ask(template)) for says, template in _sidesteps(setting.operation)]
+    if own and not world.sessions[persona].login.then:
+        shown = world.log_in_again(persona).shown()
+        read, _ = send(world, setting, persona, "attempt", credentials=shown)
+        sidesteps.append(("another session of the account", read))
     return replace(burst, sidesteps=tuple(sidesteps), still=ask())
 
 

@@ -15,8 +15,9 @@ from conformance.session import Session
 from conformance.sources.identity import makeable, persona_of, way_of
 from conformance.target import SAFE_KINDS
 from conformance.trials.doors import door_of, knock, opens, stays_shut
+from conformance.trials.pages import walk
 from conformance.trials.sessions import try_login, try_refresh
-from conformance.trials.setting import needed
+from conformance.trials.setting import needed, searched
 from conformance.world import World, taken
 
 
@@ -202,7 +203,8 @@ def ended_relation(world: World, case: Case) -> Scenario:
         return _through_channel(world, case, anchor, world.target.channels[name])
     operation = world.target.operation(head, name)
     about = world.target.object_of(head, name)
-    assert about is not None
+    if about is None:
+        return _in_collection(world, case, anchor, head, name)
     instance = anchor
     if about != case.resource:
         instance = world.obtain(
@@ -231,6 +233,57 @@ def ended_relation(world: World, case: Case) -> Scenario:
     steps.append(stays_shut(f"{head}.{name} after its end", after, "stale.relation", before))
     steps += _still_there(world, case, head, name, tenant, read)
     return Scenario(case, tuple(steps))
+
+
+def _in_collection(
+    world: World, case: Case, anchor: Instance, resource: str, name: str
+) -> Scenario:
+    """A list or search, page after page, with the record in it and then without."""
+    assert case.persona
+    operation = world.target.operation(resource, name)
+    instance = anchor
+    if resource != anchor.resource:
+        instance = world.obtain(
+            resource,
+            anchor.tenant,
+            {},
+            within=anchor,
+            apart_from=case.persona,
+            state=operation.after,
+        )
+    lineage = world.around(resource, name, anchor.tenant, instance)
+    given: dict[str, Any] = {}
+    if operation.finds or "term" in operation.placeholders:
+        given["term"] = searched(world, instance, operation.finds)
+    payload = world.payload(case.persona, resource, anchor.tenant, lineage, **given)
+    # A mask may leave nothing of it but its id.
+    markers = frozenset(instance.markers) | {str(instance.id).lower()}
+
+    def page(purpose: str) -> tuple[Read, bool]:
+        """The page that shows the record, or the last one."""
+        assert case.persona
+        read: Read | None = None
+        for read in walk(world, case.persona, resource, name, payload, purpose):
+            answer = read.exchange.answer
+            text = answer.text.lower() if answer else ""
+            if any(marker in text for marker in markers):
+                return read, True
+        if read is None:
+            raise NotBuilt(f"{resource}.{name} gave no page")
+        return read, False
+
+    before, shown = page("control")
+    if before.outcome is Outcome.ALLOWED and not shown:
+        raise NotBuilt(
+            f"{resource}.{name} shows nothing of the record even before", before.exchange
+        )
+    steps = [opens(f"{resource}.{name} while the relation lasts", before)]
+    steps.append(opens("the end of the relation", _end(world, case, anchor)))
+    after, _ = page("attempt")
+    says = f"the record in {resource}.{name} after its end"
+    steps.append(stays_shut(says, after, "stale.relation", proof=markers))
+    alive = knock(world, case.persona, door_of(world, case.persona), "control")
+    return Scenario(case, (*steps, opens("what else the persona may do", alive)))
 
 
 def _state(world: World, case: Case) -> Sequence[str]:
