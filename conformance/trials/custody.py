@@ -127,7 +127,7 @@ def _attacks(world: World, case: Case, before: tuple[Entry, ...], invented: str)
     trail = trail_of(world)
     path = trail.read.path.partition("?")[0]
     raw = before[0].raw if isinstance(before[0].raw, dict) else {}
-    changed = _alterations(trail, raw)
+    changed = alterations(trail, raw)
     added = _changed(trail, raw, {"id": invented, "correlation": invented})
     places: list[tuple[str, dict[str, str]]] = [(path, {})]
     if before[0].of("id"):
@@ -146,7 +146,7 @@ def _attacks(world: World, case: Case, before: tuple[Entry, ...], invented: str)
                 yield world.send(case.persona, step, payload, "attempt", ("audit", "change"))
 
 
-def _alterations(trail: Trail, raw: Mapping[str, Any]) -> list[dict[str, Any]]:
+def alterations(trail: Trail, raw: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One place of the row at a time, in the whole row and then alone.
 
     Together, a value that the target does not take would hide one that it does; whole rows come

@@ -74,6 +74,11 @@ def test_trace_must_not_repeat_the_request() -> None:
     assert oracle.opens_nothing(Hidden(CASE, (repeated,), served())).result is Result.FAIL
 
 
+def test_a_target_whose_control_fails_shows_nothing() -> None:
+    found = Hidden(CASE, (knock(read(404)),), read(500), needs_control=False)
+    assert oracle.opens_nothing(found).result is Result.INCONCLUSIVE
+
+
 @pytest.mark.parametrize("control", [None, read(404), unanswered()])
 def test_without_a_control_nothing_is_shown(control: Read | None) -> None:
     found = Hidden(CASE, (knock(read(404)),), control)
@@ -105,6 +110,15 @@ def test_pages_of_the_inside_count_where_they_tell(
     verdict = oracle.shows_no_inside(Pages(CASE, (page,)))
     assert verdict.result is result
     assert ("/debug/vars" in verdict.reason) is (result is Result.FAIL or why_not is not None)
+
+
+def test_a_target_that_refuses_no_path_shows_nothing() -> None:
+    pages = [
+        Page(path, "x", one, False, None) for path, one in (("/a", read(500)), ("/b", read(429)))
+    ]
+    assert oracle.shows_no_inside(Pages(CASE, tuple(pages))).result is Result.INCONCLUSIVE
+    refused = Page("/c", "x", read(404), False, None)
+    assert oracle.shows_no_inside(Pages(CASE, (*pages, refused))).result is Result.PASS
 
 
 # --- paths -----------------------------------------------------------------------------------

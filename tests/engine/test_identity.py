@@ -405,14 +405,17 @@ def test_cookies_alone_are_tried_at_a_write_where_the_page_adds_something() -> N
 
 
 def test_codes_are_tried_without_end_by_accounts_of_their_own() -> None:
-    lock_out = {"lock_out": {"attempts": 3}}
+    lock_out = {"lock_out": {"attempts": 3, "codes": 3}}
     logins = {"code": TWO_STEPS, "token": BEARER}
     assert "code.many-codes" in variants(
         identity.second_factors, described(logins, {**CREATE, **lock_out})
     )
-    for claims in (CREATE, lock_out):
+    for claims in (CREATE, lock_out, {**CREATE, "lock_out": {"attempts": 3}}):
         found = variants(identity.second_factors, described(logins, claims))
         assert "code.many-codes" not in found
+    assert unclaimed(identity.second_factors, described(logins, CREATE)) == [
+        "accounts.lock_out.codes"
+    ]
 
 
 def test_second_factors_are_gone_round_by_every_login_without() -> None:

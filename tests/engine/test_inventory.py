@@ -225,6 +225,51 @@ def test_logins_are_known() -> None:
     assert len(judged(target(), document)) == 6
 
 
+READ_TRAIL = {"request": "GET /audit", "as": "clerk", "items": "$[*]"}
+
+
+def test_what_claims_name_is_known() -> None:
+    """Ends of relations, accounts, channels, emergencies and the trail are no operations."""
+    team = {"request": "POST /team", "ends": "DELETE /team/{persona.user_id}"}
+    entry = {"correlation": "$.id", "actor": "$.who"}
+    ward = target(
+        login={"key": {"request": "POST /in", "logout": "POST /out", "keys": "GET /keys"}},
+        resources__patient__relations={"assigned": team},
+        accounts={
+            "create": {"request": "POST /users", "json": {}},
+            "disable": "POST /users/{user_id}/disable",
+        },
+        channels={"link": {"make": ["POST /links"], "use": "GET /links/{token}"}},
+        break_glass={
+            "resource": "patient",
+            "roles": ["nurse"],
+            "open": {"request": "POST /glass", "json": {"why": "{text}"}},
+            "reason": "why",
+            "opens": ["read"],
+            "most_seconds": 60,
+            "end": "DELETE /glass/{grant}",
+        },
+        audit={"header": "X-Id", "read": READ_TRAIL, "entry": entry},
+    )
+    document = grown(
+        _in={"post": {}},
+        _out={"post": {}},
+        _keys={"get": {}},
+        _users={"post": {}},
+        _links={"post": {}},
+        _glass={"post": {}},
+        _audit={"get": {}},
+        **{
+            "_team_{who}": {"delete": {}},
+            "_users_{id}_disable": {"post": {}},
+            "_links_{which}": {"get": {}},
+            "_glass_{grant}": {"delete": {}},
+        },
+    )
+    assert [one for one in judged(ward, document) if one[0]] == []
+    assert len(judged(target(), document)) == 11
+
+
 def test_what_cleans_up_is_known() -> None:
     ward = target(resources__patient__remove="POST /patients/{id}/purge")
     document = {"paths": {**DOCUMENT["paths"], "/patients/{x}/purge": {"post": {}}}}

@@ -62,6 +62,18 @@ def test_a_late_limit_counts_only_if_it_is_late_twice() -> None:
         assert (verdict.result, verdict.rule) == (Result.FAIL, "limit.unlimited")
 
 
+def test_a_limit_must_not_be_got_round_by_what_the_caller_chooses() -> None:
+    served, query = ("another X-Real-IP", read(200, {})), ("a further query parameter", LIMITED)
+    one = burst(10, LIMITED, sidesteps=(query, served), still=LIMITED)
+    verdict = holds(one)
+    assert (verdict.result, verdict.rule) == (Result.FAIL, "limit.sidestepped")
+    assert "another X-Real-IP" in verdict.reason
+    assert holds(replace(one, sidesteps=(query, query))).result is Result.PASS
+    # A limit that has ended meanwhile explains that they were served.
+    for still in (None, read(200, {}), read(500)):
+        assert holds(replace(one, still=still)).result is Result.PASS
+
+
 def test_requests_that_conflict_are_requests() -> None:
     assert holds(Burst(CASE, 2, 60, 2, (read(409), read(409), LIMITED), 0.1)).result is Result.PASS
 

@@ -81,6 +81,15 @@ def test_grants(grants: dict[str, Any], roles: list[str], expected: list[Grant])
     assert granted(grants, *roles) == expected
 
 
+def test_what_is_open_to_everybody_is_open_to_whoever_is_logged_in() -> None:
+    public = {"anonymous": {"read": "allow"}}
+    assert granted(public, "nurse") == granted(public, "anonymous") == [Grant("allow", None)]
+    more = {**public, "nurse": {"read": "own"}}
+    assert granted(more, "nurse") == [Grant("own", None), Grant("allow", None)]
+    assert granted({"nurse": {"read": "own"}}, "anonymous") == []
+    assert granted({**public, "nurse": {"read": "forbid"}}, "nurse") == []
+
+
 def test_an_operation_named_wins_over_the_star() -> None:
     one = target(policy={"nurse": {"patient": {"*": ["allow"], "read": ["deny"]}}, "clerk": {}})
     assert policy.grants(one, ["nurse"], "patient", "read") == []

@@ -60,6 +60,13 @@ def test_a_longer_secret_is_masked_whole() -> None:
     assert shown == f"is {MASKED} here"
 
 
+def test_secrets_that_start_alike_or_meet_are_masked_one_by_one() -> None:
+    redactor = Redactor(["secretA-long", "secretA", "secretB"])
+    assert redactor.text("secretAsecretBsecretA-longsecret") == f"{MASKED * 3}secret"
+    assert redactor.text("ssecretA!") == f"s{MASKED}!"
+    assert redactor.text("secre") == "secre"
+
+
 @pytest.mark.parametrize("short", ["", "a", "12345"])
 def test_a_short_secret_does_not_blank_out_ordinary_text(short: str) -> None:
     text = "a patient of 12345 in room 1"

@@ -126,6 +126,15 @@ def test_a_relation_that_ends_closes_every_read_that_it_opened() -> None:
     ]
 
 
+def test_a_list_that_shows_related_records_is_looked_through_when_the_relation_ends() -> None:
+    granted = {"read": "assigned", "list": "assigned"}
+    policy = {"nurse": {"patient": granted}, "clerk": {}}
+    assert variants(rights.ended_relations, with_team(policy=policy)) == [
+        "nurse.north:patient.read",
+        "nurse.north:patient.list",
+    ]
+
+
 def test_what_is_open_without_the_relation_does_not_end_with_it() -> None:
     policy = {"nurse": {"patient": {"read": "allow"}, "note": {"read": "assigned"}}}
     assert variants(rights.ended_relations, with_team(policy={**policy, "clerk": {}})) == [
@@ -154,6 +163,7 @@ def test_a_relation_without_an_end_is_told_once() -> None:
 
 # --- emergencies -----------------------------------------------------------------------------
 
+READ_TRAIL = {"request": "GET /audit", "as": "clerk", "items": "$[*]"}
 GLASS = {
     "resource": "patient",
     "roles": ["nurse"],
@@ -168,25 +178,47 @@ def test_emergencies_are_tried_in_every_way_that_is_claimed() -> None:
     of = described(break_glass=GLASS)
     assert variants(duties.emergencies, of) == [
         f"nurse.north:{one}"
-        for one in ("opens", "without-a-reason", "other-record", "wrong-role", "other-tenant")
+        for one in (
+            "opens",
+            "without-a-reason",
+            "other-record",
+            "other-operation",
+            "wrong-role",
+            "other-tenant",
+        )
     ]
     assert unclaimed(duties.emergencies, of) == [
         "break_glass.end",
         "break_glass.review",
         "break_glass.ends_with_session",
         "break_glass.open.{seconds}",
+        "break_glass.expires",
     ]
     assert unclaimed(duties.emergencies, described()) == ["break_glass"]
 
 
 def test_everything_about_emergencies_can_be_claimed() -> None:
     asking = {**GLASS["open"], "query": {"s": "{seconds}"}}  # type: ignore[dict-item]
-    further = {"end": "POST /end", "review": "GET /glass", "ends_with_session": True}
+    further: dict[str, object] = {"expires": "$.until"}
+    further |= {"end": "POST /end", "review": "GET /glass", "ends_with_session": True}
     of = described(break_glass={**GLASS, **further, "open": asking}, tenants={"north": {}})
     assert unclaimed(duties.emergencies, of) == []
     tried = {one.split(":")[1] for one in variants(duties.emergencies, of)}
-    assert {"ended", "review", "after-logout", "expired"} <= tried
+    assert {"ended", "review", "after-logout", "expired", "too-long"} <= tried
     assert "other-tenant" not in tried
+
+
+def test_an_emergency_is_looked_for_in_a_trail_that_names_purposes() -> None:
+    entry = {"correlation": "$.id", "actor": "$.who", "purpose": "$.why"}
+    trail = {"header": "X-Id", "read": READ_TRAIL, "entry": entry}
+    of = described(audit=trail, break_glass={**GLASS, "purpose": "emergency"})
+    assert "nurse.north:in-the-trail" in variants(duties.emergencies, of)
+    assert "break_glass.purpose" in unclaimed(
+        duties.emergencies, described(audit=trail, break_glass=GLASS)
+    )
+    silent = {**trail, "entry": {"correlation": "$.id", "actor": "$.who"}}
+    of = described(audit=silent, break_glass={**GLASS, "purpose": "emergency"})
+    assert "nurse.north:in-the-trail" not in variants(duties.emergencies, of)
 
 
 def test_further_roles_open_in_emergencies_too() -> None:
@@ -220,6 +252,17 @@ def test_one_person_tries_both_halves_with_one_role_and_with_two() -> None:
         "nurse.north:create-sign.nurse+clerk.one-session",
         "nurse.north:create-sign.nurse+clerk.two-sessions",
     ]
+
+
+def test_two_roles_that_share_out_a_duty_come_before_those_that_overlap() -> None:
+    shared = {"nurse": {"order": {"create": "allow"}}, "clerk": {"order": {"sign": "allow"}}}
+    assert duties.able(ordering(shared), ordering(shared).duties[0]) == [("nurse", "clerk")]
+    overlapping = {**shared, "nurse": {"order": {"*": "allow"}}}
+    of = ordering(overlapping)
+    assert duties.able(of, of.duties[0]) == [("nurse",), ("nurse", "clerk")]
+    forbidden = {**shared, "clerk": {"order": {"sign": "allow", "create": "forbid"}}}
+    of = ordering(forbidden)
+    assert duties.able(of, of.duties[0]) == []
 
 
 def test_duties_are_claimed() -> None:

@@ -7,7 +7,7 @@ import pytest
 from conformance.model import Expected, Outcome, Read, Result, Scenario, Step, Verdict
 from conformance.oracles import comes_out
 from conformance.trials.doors import opens, stays_shut
-from tests.engine.exchanges import CASE, read, record, served, unanswered
+from tests.engine.exchanges import CASE, MARKER, read, record, served, unanswered
 
 RULE = "session.logout"
 REFUSED = read(401, {"detail": "log in first"})
@@ -65,6 +65,14 @@ def test_an_answer_that_gives_something_else_shows_nothing(body: Any) -> None:
     found = verdict(*ended(read(200, body), served()))
     is_(found, Result.INCONCLUSIVE)
     assert "nothing of what doctor.north got" in found.reason
+
+
+def test_with_a_proof_only_an_answer_that_holds_it_is_a_breach() -> None:
+    proof = frozenset({MARKER, "another"})
+    is_(verdict(*ended(served(), proof=proof)), Result.FAIL, RULE)
+    for body in ({"items": []}, {"id": "9", "name": "somebody else"}):
+        is_(verdict(*ended(read(200, body), proof=proof)), Result.PASS)
+    is_(verdict(*ended(read(500), proof=proof)), Result.INCONCLUSIVE)
 
 
 def test_values_that_were_asked_for_are_not_given_away() -> None:

@@ -89,6 +89,24 @@ def test_a_total_counts_what_is_shown(
     assert verdict.rule == ("count" if result is Result.FAIL else None)
 
 
+@pytest.mark.parametrize(
+    ("rows", "total", "paged", "result"),
+    [
+        (50, 73, False, Result.INCONCLUSIVE),
+        (50, 73, True, Result.FAIL),
+        (7, 73, False, Result.FAIL),
+        (50, 12, False, Result.FAIL),
+        (50, 50, False, Result.PASS),
+    ],
+)
+def test_a_round_number_of_rows_without_pages_looks_like_a_first_page(
+    rows: int, total: int, paged: bool, result: Result
+) -> None:
+    verdict = series.counts_what_it_shows(replace(LISTING, total=total, rows=rows, paged=paged))
+    assert verdict.result is result
+    assert ("'next'" in verdict.reason) is (result is Result.INCONCLUSIVE)
+
+
 # --- values in a row -------------------------------------------------------------------------
 
 

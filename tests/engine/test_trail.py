@@ -25,6 +25,7 @@ from conformance.trail import (
     event_of,
     instant,
 )
+from conformance.trials.custody import alterations
 from tests.engine.exchanges import CASE, answer, read, unanswered
 from tests.engine.targets import WARD, target
 
@@ -689,3 +690,23 @@ def test_the_trail_is_known_as_an_operation_by_its_request() -> None:
     known = ward(parts={"resources__audit": OF_TRAIL})
     assert sources.operation_of(known, read_of) == ("audit", "list")
     assert sources.operation_of(ward(), read_of) is None
+
+
+# --- altering --------------------------------------------------------------------------------
+
+
+def test_a_row_is_altered_one_place_at_a_time_whole_and_then_alone() -> None:
+    """Together, a value that is not taken would hide one that is."""
+    row = {"id": "e1", "who": "ann", "end": "ok", "at": "2024-01-01T00:00:00Z"}
+    places = {
+        "id": "$.id",
+        "correlation": "$.key",
+        "actor": "$.who",
+        "outcome": "$.end",
+        "time": "$.at",
+        "purpose": "$.deep.why",
+    }
+    words = {"allowed": "ok", "denied": "refused"}
+    trail = Trail.model_validate({**CLAIM, "entry": places, "outcomes": words})
+    changes = [{"who": "wardproof"}, {"end": "refused"}, {"at": "1999-01-01T00:00:00Z"}]
+    assert alterations(trail, row) == [*({**row, **one} for one in changes), *changes]

@@ -10,7 +10,7 @@ import pytest
 from conformance import handshake, origins, sources
 from conformance.cases import Profile
 from conformance.headers import cookies, directives, urls
-from conformance.model import Expected, Outcome, Read, Relation, Result, Verdict
+from conformance.model import Because, Expected, Outcome, Read, Relation, Result, Verdict
 from conformance.oracles import transport
 from conformance.oracles.transport import (
     Answers,
@@ -471,6 +471,24 @@ def test_conditions_are_for_whoever_may_not_read() -> None:
     reasons = [case.because for case in found if case.resource == found[0].resource]
     assert len(set(reasons)) == len(reasons) > 1
     assert len(list(sources.transport.conditions(target(), FULL))) > len(found)
+
+
+def test_conditions_are_tried_for_every_reason_to_refuse() -> None:
+    reasons = {one.because for one in sources.transport.conditions(target(), GATE)}
+    assert {Because.ROLE, Because.UNRELATED, Because.OTHER_TENANT} <= reasons
+
+
+def test_every_write_is_done_once_by_somebody_who_may() -> None:
+    update = {"request": "PATCH /patients/{id}", "json": {"name": "{name}"}}
+    everybody = {"patient": {"create": "allow", "read": "allow", "update": "allow"}}
+    written = target(resources__patient__update=update, policy={"nurse": {}, "clerk": everybody})
+    found = list(sources.transport.writes(written, GATE))
+    assert {(one.resource, one.operation) for one in found} == {
+        ("patient", "create"),
+        ("patient", "update"),
+    }
+    assert len(found) == 2
+    assert all(one.roles == ("clerk",) and one.expected is Expected.ALLOW for one in found)
 
 
 def test_pages_of_every_origin_are_tried_at_one_door() -> None:

@@ -129,6 +129,29 @@ def test_answers_to_unknown_requests_are_judged_by_what_may_be_read(world: World
     assert seen(world, "clerk.north", of("bed", "code"), asked=None) == "leak.ungranted"
 
 
+@pytest.mark.parametrize("planted_as", ["break_glass", "channel", "relation"])
+def test_what_is_of_no_record_is_its_tenants(world: World, planted_as: str) -> None:
+    """The reason of an emergency, the title of a link."""
+    reason = Planted("north", planted_as, "reason", "attempt:nurse.north")
+    assert seen(world, "nurse.north", reason) == ""
+    assert seen(world, "auditor.north", reason) == ""
+    for persona in ("nurse.south", "anonymous"):
+        assert seen(world, persona, reason) == "leak.tenant"
+
+
+def test_a_request_says_of_what_its_markers_are(world: World) -> None:
+    place = world.instances["patient-north"].lineage()
+    told = []
+    for more in ({}, {"planted": "break_glass"}):
+        payload = world.payload("nurse.north", "patient", "north", place, **more)
+        value = str(payload.lookup("canary", None, "reason"))
+        (marker,) = payload.carried
+        assert marker in value.lower()
+        given = exchange(answer(200, {"text": value}), persona="nurse.north")
+        told += [one.of for one in sightings(world, given)]
+    assert told == ["patient", "break_glass"]
+
+
 def test_logins_and_missing_answers_show_nothing(world: World) -> None:
     token = world.mint.token(of(tenant="south"))
     assert sightings(world, exchange(None)) == []

@@ -56,9 +56,11 @@ FAULTS = {
     "roles-from-token": "roles are those of the time of the login",
     "link-goes-on": "a link works whatever became of its maker",
     "team-for-ever": "whoever leaves a care team is still in it",
+    "lists-former": "the list of patients holds those whose care team one has left",
     # Emergencies
     "glass-without-reason": "emergency access asks for no reason",
     "glass-for-all": "emergency access opens every record of the tenant",
+    "glass-writes": "emergency access opens changes as well",
     "glass-for-everybody": "emergency access is open to every role",
     "glass-across": "emergency access crosses tenants",
     "glass-stays": "emergency access does not end when it is ended",

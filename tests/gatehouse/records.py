@@ -58,7 +58,7 @@ def routes(house: House) -> APIRouter:
         caller = house.who(request)
         caller.only("clerk")
         made = {"id": str(uuid.uuid4()), "name": body.get("name"), "tenant": caller.tenant}
-        patients[made["id"]] = {**made, "team": []}
+        patients[made["id"]] = {**made, "team": [], "former": []}
         return made
 
     @router.get("/patients/{identity}")
@@ -74,6 +74,29 @@ def routes(house: House) -> APIRouter:
             raise HTTPException(404, "not found")
         return {"id": identity, "name": found["name"]}
 
+    @router.get("/patients")
+    def mine(request: Request) -> Body:
+        caller = house.who(request)
+        caller.only("nurse")
+        lists = ("team", "former") if "lists-former" in faults else ("team",)
+        rows = [
+            {"id": one["id"], "name": one["name"]}
+            for one in patients.values()
+            if any(caller.account.id in one[kept] for kept in lists)
+        ]
+        return {"items": rows}
+
+    @router.patch("/patients/{identity}")
+    def update(identity: str, body: Body, request: Request) -> Body:
+        caller = house.who(request)
+        caller.only("nurse")
+        found = patient(identity, caller.tenant)
+        broke = "glass-writes" in faults and broken(caller, found)
+        if caller.account.id not in found["team"] and not broke:
+            raise HTTPException(404, "not found")
+        found["name"] = body.get("name")
+        return {"id": identity, "name": found["name"]}
+
     @router.post("/patients/{identity}/team/{member}", status_code=204)
     def join(identity: str, member: str, request: Request) -> None:
         caller = house.who(request)
@@ -85,6 +108,7 @@ def routes(house: House) -> APIRouter:
         caller = house.who(request)
         caller.only("clerk")
         team = patient(identity, caller.tenant)["team"]
+        patient(identity, caller.tenant)["former"].append(member)
         if "team-for-ever" not in faults:
             team[:] = [one for one in team if one != member]
 

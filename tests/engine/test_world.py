@@ -1,0 +1,192 @@
+"""The world: who is a control, waiting for limits, and pages of a list. Nothing is sent."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from conformance import world as worlds
+from conformance.instances import Instance
+from conformance.model import Case, Outcome, Read, Relation
+from conformance.redaction import Redactor
+from conformance.schema import Request
+from conformance.session import Session
+from conformance.target import Target
+from conformance.trials import ids, matrix, pages
+from conformance.trials.setting import Setting
+from conformance.wire import Wire
+from conformance.world import World
+from tests.engine.exchanges import CASE, ID, read, served
+from tests.engine.targets import target
+
+LIMITED = read(429, {}, {"Retry-After": "7"})
+
+
+def described(**parts: Any) -> Target:
+    everywhere = {
+        "personas": {
+            "nurse.north": {"role": "nurse", "tenant": "north", "badge": "b7"},
+            "auditor.south": {"role": "auditor", "tenant": "south"},
+            "clerk.west": {"role": "clerk", "tenant": "west"},
+        },
+        "policy": {
+            "nurse": {"patient": {"read": "assigned"}},
+            "auditor": {"patient": {"read": "global"}},
+            "clerk": {"patient": {"read": "allow"}},
+        },
+    }
+    return target(**{**everywhere, **parts})
+
+
+class Sent(World):
+    """A world that answers each request with the next of `answers`, and keeps what was sent."""
+
+    def __init__(self, of: Target, *answers: Read) -> None:
+        wire = Wire(of, of.system.base_url, Redactor())
+        super().__init__(of, wire, {}, seed=1)
+        self.answers = list(answers)
+        self.requests: list[Request] = []
+
+    def send(self, persona: str, template: Request, *rest: Any, **more: Any) -> Read:
+        self.requests.append(template)
+        return self.answers.pop(0)
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that the world waited, which here take no time."""
+    found: list[float] = []
+    monkeypatch.setattr(worlds.time, "sleep", found.append)
+    return found
+
+
+# --- who ---------------------------------------------------------------------------------------
+
+
+def test_whoever_is_granted_it_everywhere_is_a_control_in_every_tenant() -> None:
+    world = Sent(described())
+    found = list(world.candidates("north", "patient", "read"))
+    assert found == [("nurse.north", Relation.ASSIGNED), ("auditor.south", None)]
+    assert [who for who, _ in world.candidates("west", "patient", "read")] == [
+        "clerk.west",
+        "auditor.south",
+    ]
+
+
+def test_who_is_named_is_not_looked_for_elsewhere() -> None:
+    found = Sent(described()).candidates("north", "patient", "read", only=["nurse"])
+    assert "auditor.south" not in {who for who, _ in found}
+
+
+def test_nobody_logs_in_for_a_fact_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    of = described()
+    session = Session(Wire(of, of.system.base_url, Redactor()), "nurse.north")
+    logins = []
+
+    def log_in(*_: Any) -> None:
+        logins.append(1)
+        raise KeyError("user_id")
+
+    monkeypatch.setattr(Session, "_shared", lambda *_, **__: log_in())
+    assert session.fact("badge") == "b7"
+    assert logins == []
+    with pytest.raises(KeyError):
+        session.fact("user_id")
+    assert logins == [1]
+
+
+# --- waiting -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answered", "waits"),
+    [
+        (LIMITED, True),
+        (read(429, {}, {"Retry-After": "65"}), True),
+        (read(429, {}, {"Retry-After": "66"}), False),
+        (read(429, {}, {"Retry-After": "Mon, 01 Jan 2024 00:00:00 GMT"}), False),
+        (read(429, {}), False),
+        (read(503, {}, {"Retry-After": "1"}), False),
+        (read(200, {}, {"Retry-After": "1"}), False),
+    ],
+)
+def test_a_limit_is_waited_for_where_it_says_how_long(
+    answered: Read, waits: bool, naps: list[float]
+) -> None:
+    assert Sent(described()).waits(answered) is waits
+    assert len(naps) == waits
+
+
+def setting(world: World, case: Case = CASE) -> Setting:
+    """A nurse tries at a patient of the north; the auditor is the control and reads back."""
+    made = Instance("patient#1", "patient", "north", ID)
+    return Setting(
+        case,
+        "nurse.north",
+        "patient",
+        "read",
+        world.target.operation("patient", "read"),
+        "north",
+        "patient",
+        made,
+        made.lineage(),
+        control="auditor.south",
+        reader="auditor.south",
+        readback=("patient", "read"),
+    )
+
+
+@pytest.mark.parametrize("first", [LIMITED, None])
+def test_attempts_and_controls_are_made_again_after_a_limit(
+    first: Read | None, naps: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = [first] if first else []
+    world = Sent(described(), *limited, read(403, {}), *limited, served())
+    monkeypatch.setattr(matrix, "set_up", setting)
+    trial = matrix.attempt(world, CASE)
+    assert trial.attempt.outcome is Outcome.DENIED
+    assert trial.control is not None
+    assert trial.control.outcome is Outcome.ALLOWED
+    assert len(naps) == 2 * len(limited)
+
+
+# --- reading back ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("after", [served(), served(seen="1")])
+def test_what_differs_under_a_wrong_parent_is_read_back_again(
+    after: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A third reading shows what changes by itself."""
+    case = replace(CASE, kind="update")
+    again = served(seen="2")
+    differs = after.exchange.answer != served().exchange.answer
+    answers = [served(), read(403, {}), after, *([again] if differs else []), served()]
+    world = Sent(described(), *answers)
+    monkeypatch.setattr(ids, "set_up", lambda *of: replace(setting(*of), resource="note"))
+    monkeypatch.setattr(ids, "mine_of", lambda world, case, fresh: setting(world).instance)
+    trial = ids.wrong_parent(world, case)
+    assert trial.after == (after,)
+    assert trial.again == ((again,) if differs else ())
+    assert world.answers == []
+
+
+# --- pages -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("most", "asked"), [(None, 100), (40, 40), (200, 100)])
+def test_no_more_rows_are_asked_for_than_a_page_may_have(most: int | None, asked: int) -> None:
+    paging: Mapping[str, Any] = {"param": "cursor", "cursor": "$.next", "size": "limit"}
+    listed = {
+        "request": "GET /patients",
+        "items": "$.items[*]",
+        "next": {**paging, "most": most} if most else paging,
+    }
+    first = read(200, {"items": [{}], "next": "c2"})
+    world = Sent(described(resources__patient__list=listed), first, read(200, {"items": []}))
+    payload = world.payload("nurse.north", "patient", "north", {})
+    found = pages.walk(world, "nurse.north", "patient", "list", payload, "read-back")
+    assert len(found) == 2
+    assert [one.query["limit"] for one in world.requests] == [asked, asked]
+    assert world.requests[1].query["cursor"] == "c2"
