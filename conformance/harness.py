@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from conformance import findings, inventory, oracles
@@ -19,6 +20,7 @@ from conformance.wire import Unreachable
 from conformance.world import World
 
 SILENCES_BEFORE_STOPPING = 5
+_SHORTEST_SECRET = 8
 
 Document = list[inventory.Documented] | inventory.NoDocument
 
@@ -169,6 +171,25 @@ class Harness:
             if exchange.purpose == "login":
                 continue
             yield from oracles.leaks(exchange, sightings(self.world, exchange))
+            if self._reads(exchange):
+                yield from oracles.secrets_shown(exchange, self._secrets)
+
+    def _reads(self, exchange: Exchange) -> bool:
+        """Whether the exchange is about an operation that only reads."""
+        resource, operation = self.world.asked.get(exchange.id, ("", ""))
+        described = self.target.resources.get(resource)
+        known = described is not None and operation in described.operations
+        return known and described is not None and described.kind(operation) in SAFE_KINDS
+
+    @cached_property
+    def _secrets(self) -> frozenset[str]:
+        """Passwords and second-factor secrets of the personas of the file."""
+        return frozenset(
+            str(account.facts[name])
+            for account in self.target.personas.values()
+            for name in ("password", "totp", "secret", "client_secret")
+            if len(str(account.facts.get(name, ""))) >= _SHORTEST_SECRET
+        )
 
     def findings(self, judged: Judged) -> list[dict[str, Any]]:
         """The findings of a judged case, as the ledger holds them."""

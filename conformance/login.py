@@ -247,6 +247,11 @@ def refresh(wire: Wire, persona: str, login: Login, old: Identity) -> Identity:
         value = extract(f"$.{name}", answer)
         if value is not None:
             identity.values[name] = value
+    # Where the login found its values, the refresh may have them as well.
+    for name, source in login.take.items():
+        value = extract(source, answer) if name not in step.take else None
+        if value is not None:
+            identity.values[name] = value
     identity.obtained = time.time()
     _work_out(wire, persona, login, identity)
     hide(wire, login, identity)

@@ -452,6 +452,37 @@ def leaks(exchange: Exchange, sightings: Iterable[Sighting]) -> list[Verdict]:
     return list(found.values())
 
 
+_SECRET_NAME = re.compile(
+    r"^(?:(?:hashed|encrypted)_?)?(?:pass(?:word|wd|_?phrase)|pwd)(?:_?(?:hash|digest|salt))?$"
+    r"|^(?:totp|otp|mfa|two_?factor)_?(?:secret|seed)$|^private_?key$",
+    re.I,
+)
+
+
+_MAY_BE_SECRET = re.compile(r'"\w*(?:pass|pwd|otp|mfa|factor|private)\w*"\s*:\s*"', re.I)
+"""Cheap enough for every answer; only where it fits is the body taken apart."""
+
+
+def secrets_shown(exchange: Exchange, known: Iterable[str]) -> list[Verdict]:
+    """A read holds somebody's password or second factor, or a property named like one."""
+    answer = exchange.answer
+    if answer is None or not 200 <= answer.status < 300:
+        return []
+    text, asked = answer.text, exchange.request.text
+    if any(secret in text and secret not in asked for secret in known):
+        return [_secret(exchange, "a secret with which somebody logs in")]
+    for path, leaf in leaves(parsed(answer)) if _MAY_BE_SECRET.search(text) else ():
+        name = path.rsplit(".", 1)[-1].split("[")[0]
+        if isinstance(leaf, str) and len(leaf) >= 6 and _SECRET_NAME.match(name):
+            return [_secret(exchange, f"a value at {path}")]
+    return []
+
+
+def _secret(exchange: Exchange, what: str) -> Verdict:
+    reason = f"the answer holds {what}"
+    return Verdict(Result.FAIL, "leak", reason, "leak.secret", (exchange,))
+
+
 # --- error hygiene ---------------------------------------------------------------------------
 
 DISCLOSURES: Mapping[str, re.Pattern[str]] = {

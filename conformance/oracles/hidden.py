@@ -36,7 +36,7 @@ class Hidden:
 def opens_nothing(hidden: Hidden) -> Verdict:
     """None of the requests gives data or has an effect."""
     control = hidden.control
-    if control is not None and control.outcome is Outcome.BROKEN:
+    if control is not None and control.outcome is Outcome.BROKEN and control.exchange.answer:
         return unknown(f"the control: {no_statement(control)}", control)
     for knock in hidden.knocks:
         why = _behind(knock)

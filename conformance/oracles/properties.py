@@ -49,9 +49,24 @@ def absent(masked: Masked) -> Verdict:
         return found
     if not masked.plain.records and masked.whole is None:
         return passed("conform-deny", "the answer holds no object, and no marker of a masked field")
+    unseen = _misnamed(masked)
+    if unseen:
+        return unknown(
+            f"the mask hides {', '.join(unseen)}, which nobody sees of such a record: is the name "
+            "right?",
+            masked.plain.read,
+        )
     hidden = [name for name in masked.whole or () if not masked.sight.shows(name)]
     told = f"not shown: {', '.join(hidden)}" if hidden else "it shows what the mask names"
     return passed("conform-deny", told)
+
+
+def _misnamed(masked: Masked) -> list[str]:
+    """What the mask says it hides and the whole record does not have."""
+    if masked.whole is None or masked.sight.hidden is None:
+        return []
+    there = {plain(name) for name in masked.whole}
+    return sorted(name for name in masked.sight.hidden if plain(name) not in there)
 
 
 def asking_changes_nothing(masked: Masked) -> Verdict:

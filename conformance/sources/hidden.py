@@ -34,27 +34,25 @@ def _tried(case: Case) -> Case:
 
 
 def methods(target: Target, profile: Profile) -> Iterator[Case]:
-    """Every path, for whoever is granted most there; in the full profile also for who is not."""
+    """Every path, for whoever is granted most there; in the full profile for all who are."""
     granted: dict[str, list[Case]] = {}
-    others: dict[str, Case] = {}
     for case in matrix(target, profile):
         operation = _operation(target, case)
         if not _is_plain(operation) or case.other is not None:
             continue
         if case.because is Because.GRANTED:
             granted.setdefault(_path(operation), []).append(case)
-        elif case.because is Because.ROLE:
-            others.setdefault(_path(operation), case)
-    for path, found in granted.items():
+    for found in granted.values():
         counts = {case.persona: 0 for case in found}
         for case in found:
             counts[case.persona] += 1
         most = max(counts.values())
         fitting = [case for case in found if counts[case.persona] == most]
         fitting.sort(key=lambda case: _operation(target, case).method != "GET")
-        yield _tried(replace(fitting[0], kind="action"))
-        if profile is Profile.FULL and path in others:
-            yield _tried(replace(others[path], kind="action"))
+        first = {case.persona: case for case in reversed(fitting)}
+        tried = list(first.values()) if profile is Profile.FULL else fitting[:1]
+        for case in tried:
+            yield _tried(replace(case, kind="action"))
 
 
 def overrides(target: Target, profile: Profile) -> Iterator[Case]:

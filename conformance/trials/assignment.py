@@ -250,7 +250,7 @@ class _Trying:
         enough = _UNKNOWN_OBJECT if self._refused_together() else len(tried)
         refused = 0
         for name, value in list(tried.items())[: _bound(operation)]:
-            if self.done or refused == enough:
+            if any((self.done, refused == enough)):
                 return
             inside({name: value})
             if self.writes[-1].read.outcome is not Outcome.INVALID:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from conformance import policy
 from conformance.comparison import leaves
+from conformance.doors import doors
 from conformance.instances import NotBuilt
 from conformance.model import Case, Message, Outcome, Trial
 from conformance.target import ANONYMOUS
 from conformance.template import Unfilled, render
+from conformance.trials.doors import knock
 from conformance.trials.setting import Setting, permitted, send
 from conformance.world import World
 
@@ -108,11 +111,19 @@ def _no_login(_setting: Setting, _world: World) -> list[dict[str, Any]]:
 
 
 def at_large(world: World, case: Case) -> list[Trial]:
-    """Errors that are nobody's in particular: a path and a method that do not exist."""
+    """Errors that are nobody's in particular: no such path, no such method, no login."""
     requests = [("GET", "/wardproof/no-such-path"), ("DELETE", "/")]
     found = []
     for method, path in requests:
         message = Message(method, world.wire.url(path), (("Accept", "*/*"),), b"")
         read = world.read(world.wire.send(message, ANONYMOUS, "attempt"))
         found.append(Trial(case=case, attempt=read))
+    for persona in world.target.personas:
+        shut = doors(world.target, policy.roles_of(world.target, persona))
+        if shut:
+            read = knock(world, ANONYMOUS, shut[0])
+            answer = read.exchange.answer
+            if answer is not None and answer.status >= 400:
+                found.append(Trial(case=case, attempt=read))
+            break
     return found

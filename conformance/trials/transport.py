@@ -78,7 +78,9 @@ def written(world: World, case: Case) -> Answers:
     assert case.persona
     setting = permitted(world, case)
     read, payload = send(world, setting, case.persona, "attempt")
-    if case.kind == "create" and read.outcome is Outcome.ALLOWED:
+    if read.outcome is not Outcome.ALLOWED:
+        raise NotBuilt(f"the write was not done ({read.status})", read.exchange)
+    if case.kind == "create":
         remember(world, setting, case.persona, read.exchange, payload)
     told = Told(_RECORD, read, ())
     return Answers(case, (told,), secrets=tuple(_secrets(world.sessions[case.persona])))
