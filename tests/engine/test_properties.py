@@ -290,7 +290,7 @@ def test_writes_are_tried_once_for_each_set_of_fields() -> None:
         ("nurse.north", "update"),
         ("clerk.north", "update"),
     ]
-    assert policy.writable(ward, ("clerk",), "patient", "update") == {"phone"}
+    assert policy.writable(ward, ("clerk",), "patient", "update") == frozenset({"phone"})
     assert policy.writable(ward, ("clerk", "nurse"), "patient", "update") is None
 
 

@@ -70,7 +70,8 @@ def test_an_answer_that_gives_something_else_shows_nothing(body: Any) -> None:
 def test_with_a_proof_only_an_answer_that_holds_it_is_a_breach() -> None:
     proof = frozenset({MARKER, "another"})
     is_(verdict(*ended(served(), proof=proof)), Result.FAIL, RULE)
-    for body in ({"items": []}, {"id": "9", "name": "somebody else"}):
+    others: list[Any] = [{"items": []}, {"id": "9", "name": "somebody else"}]
+    for body in others:
         is_(verdict(*ended(read(200, body), proof=proof)), Result.PASS)
     is_(verdict(*ended(read(500), proof=proof)), Result.INCONCLUSIVE)
 

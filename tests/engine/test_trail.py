@@ -311,8 +311,8 @@ def test_a_batch_that_is_answered_for_each_id_may_be_called_done() -> None:
 
 
 def test_without_a_login_nobody_is_named() -> None:
-    nobody = {"actor": None, "tenant": None, "patients": []}
-    expected = {"variant": "unauthenticated", "actor": None, "tenant": None}
+    nobody: dict[str, Any] = {"actor": None, "tenant": None, "patients": []}
+    expected: dict[str, Any] = {"variant": "unauthenticated", "actor": None, "tenant": None}
     for name, broken in ((None, None), ("somebody", None), ("doctor", "trail.actor")):
         said = row(**{**nobody, "actor": name}, outcome="unknown")
         found = told(read(401), said, **expected)

@@ -1,12 +1,12 @@
 """The world: who is a control, waiting for limits, and pages of a list. Nothing is sent."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from conformance import world as worlds
 from conformance.instances import Instance
 from conformance.model import Case, Outcome, Read, Relation
 from conformance.redaction import Redactor
@@ -57,7 +57,7 @@ class Sent(World):
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that the world waited, which here take no time."""
     found: list[float] = []
-    monkeypatch.setattr(worlds.time, "sleep", found.append)
+    monkeypatch.setattr(time, "sleep", found.append)
     return found
 
 

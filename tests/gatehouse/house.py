@@ -155,7 +155,7 @@ class House:
         """An access token and a refresh token for a session."""
         refresh = secrets.token_urlsafe(24)
         self.fresh[refresh] = session
-        claims = {"sub": account.id, "sid": session, "use": "access"}
+        claims: Claims = {"sub": account.id, "sid": session, "use": "access"}
         claims |= {"tenant": account.tenant, "roles": account.roles}
         return {"token": tokens.signed(claims, self.faults), "refresh_token": refresh}
 

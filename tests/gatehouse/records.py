@@ -57,7 +57,7 @@ def routes(house: House) -> APIRouter:
     def create(body: Body, request: Request) -> Body:
         caller = house.who(request)
         caller.only("clerk")
-        made = {"id": str(uuid.uuid4()), "name": body.get("name"), "tenant": caller.tenant}
+        made: Body = {"id": str(uuid.uuid4()), "name": body.get("name"), "tenant": caller.tenant}
         patients[made["id"]] = {**made, "team": [], "former": []}
         return made
 
@@ -197,7 +197,7 @@ def routes(house: House) -> APIRouter:
     def order(body: Body, request: Request) -> Body:
         caller = house.who(request)
         caller.only("nurse")
-        made = {"id": str(uuid.uuid4()), "text": body.get("text")}
+        made: Body = {"id": str(uuid.uuid4()), "text": body.get("text")}
         orders[made["id"]] = {**made, "by": caller.account.id, "session": caller.session}
         return made
 
