@@ -94,9 +94,10 @@ def test_processes_share_one_run_and_one_journal(tmp_path: Path) -> None:
     first.finished("a")
     second.finished("b")
     assert first.unfinished() == second.unfinished() == {"c"}
-    assert not second.stopping
+    stopping = [second.stopping]
     first.stop()
-    assert second.stopping
+    stopping.append(second.stopping)
+    assert stopping == [False, True]
     first.close()
     second.close()
 

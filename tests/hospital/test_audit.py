@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -118,7 +119,7 @@ def test_lists_searches_batches_and_exports_name_whom_they_showed(sound: House, 
     patient = sound.patient("west", who, name=name)
     result = sound.lab_result("west", patient)
     hidden = sound.lab_result("west")
-    asked = [
+    asked: list[Callable[[], Any]] = [
         lambda: sound.get(who, "/patients", params={"limit": 200}, **marked(mark)),
         lambda: sound.get(who, "/patients/search", params={"q": name}, **marked(mark)),
         lambda: sound.get(who, "/patients/suggest", params={"q": name}, **marked(mark)),
@@ -203,7 +204,8 @@ def test_nothing_that_a_client_says_of_itself_is_believed(sound: House, mark: st
 def test_logins_are_on_record_with_their_tenant(sound: House, mark: str) -> None:
     def login(name: str, password: str) -> int:
         form = {"username": name, "password": password}
-        return sound.client.post("/auth/token", data=form, **marked(mark)).status_code
+        status: int = sound.client.post("/auth/token", data=form, **marked(mark)).status_code
+        return status
 
     name = f"nurse-{uuid4().hex[:10]}"
     body = {"username": name, "password": PASSWORD, "name": "New", "roles": ["nurse"]}

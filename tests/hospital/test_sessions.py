@@ -143,8 +143,8 @@ def test_a_token_with_another_claim_is_refused(claims: Any, sound: House) -> Non
 
 
 def test_a_header_of_a_token_chooses_no_key(sound: House) -> None:
-    for header in ({"kid": "another"}, {"kid": "../../dev/null"}, {"crit": ["x"], "x": 1}):
-        assert minted(sound, header=header).status_code == 401
+    for said in ({"kid": "another"}, {"kid": "../../dev/null"}, {"crit": ["x"], "x": 1}):
+        assert minted(sound, header=said).status_code == 401
     own = Signer()
     claims = jwt.decode(sound.token("nurse.north"), options={"verify_signature": False})
     header = {"jwk": own.jwk, "jku": "https://attacker.example/jwks.json"}
