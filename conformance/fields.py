@@ -131,8 +131,27 @@ def same(one: Any, other: Any) -> bool:
 
 
 def value_of(record: Record, name: str) -> Any:
-    """The value under that name in any spelling, None if there is none."""
-    return next((value for key, value in record.items() if plain(key) == plain(name)), None)
+    """The value under that name in any spelling, None if there is none; a.b is b inside a."""
+    found = next((value for key, value in record.items() if plain(key) == plain(name)), None)
+    head, dot, rest = name.partition(".")
+    if found is None and dot:
+        inside = value_of(record, head)
+        return value_of(inside, rest) if isinstance(inside, dict) else None
+    return found
+
+
+def with_values(body: Record, values: Record, present: Record) -> dict[str, Any]:
+    """The body with those values; a.b goes inside a, beside what a holds at present."""
+    found = dict(body)
+    for name, value in values.items():
+        head, dot, rest = name.partition(".")
+        if not dot:
+            found[name] = value
+            continue
+        beside = found.get(head, value_of(present, head))
+        inside = dict(beside) if isinstance(beside, dict) else {}
+        found[head] = with_values(inside, {rest: value}, inside)
+    return found
 
 
 def other_spelling(name: str) -> str:

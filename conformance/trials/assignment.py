@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance import inventory, known, policy
-from conformance.fields import Record, objects, other_spelling, plain, same, value_of
+from conformance.fields import (
+    Record,
+    objects,
+    other_spelling,
+    plain,
+    same,
+    value_of,
+    with_values,
+)
 from conformance.instances import Instance, NotBuilt
 from conformance.inventory import Property
 from conformance.model import Case, Outcome, Read
@@ -118,7 +126,8 @@ class _Trying:
         operation = ground.setting.operation
         if template is None:
             body = operation.json_ if isinstance(operation.json_, dict) else {}
-            template = operation.model_copy(update={"json_": {**body, **tried}})
+            filled = with_values(body, tried, ground.before)
+            template = operation.model_copy(update={"json_": filled})
         read, instance = self._sent(ground, template)
         write = Write(says, dict(tried), read, ground.before)
         if read.outcome is Outcome.ALLOWED and instance is not None:
@@ -196,6 +205,7 @@ class _Trying:
         """The same properties spelt otherwise, wrapped, in the query, and as patches."""
         operation = self.ground.setting.operation
         body = operation.json_ if isinstance(operation.json_, dict) else {}
+        tried = {name: value for name, value in tried.items() if "." not in name}
         spelt = {other_spelling(name): value for name, value in tried.items()}
         self.once("a write in another spelling", {**spelt})
         if self._refused_together():
@@ -304,6 +314,13 @@ def _tried(world: World, case: Case, ground: _Ground, usual: Record) -> dict[str
         *(name for name, value in example.items() if not _is_structure(value)),
         *(one.name for one in described.values() if one.type not in {"object", "array"}),
         *world.target.resources[case.resource].server_owned,
+        *(
+            f"{name}.{key}"
+            for name, value in example.items()
+            if isinstance(value, dict)
+            for key in value
+            if plain(key) in {plain(one) for one in table}
+        ),
         *table,
     ]
     choosing = _Choosing(world, case, (example, ground.before), described)
@@ -311,7 +328,7 @@ def _tried(world: World, case: Case, ground: _Ground, usual: Record) -> dict[str
     for name in names:
         if plain(name) in may or plain(name) in {plain(one) for one in found}:
             continue
-        value = choosing.value(name, table.get(name))
+        value = choosing.value(name, table.get(name.rpartition(".")[2]))
         if value is not None and not choosing.comes_anyway(name, value):
             found[name] = value
     return found
