@@ -123,6 +123,12 @@ def test_what_somebody_made_may_be_shown_to_them(world: World) -> None:
     assert seen(world, "nurse2.north", of()) == ""
 
 
+def test_a_mask_hides_from_somebody_what_they_made_themselves(world: World) -> None:
+    world.instances["patient-north"].creator = "clerk.north"
+    assert seen(world, "clerk.north", of(field="alert")) == "leak.masked"
+    assert seen(world, "clerk.north", of(field="alert"), asked=("patient", "create")) == ""
+
+
 def test_answers_to_unknown_requests_are_judged_by_what_may_be_read(world: World) -> None:
     assert seen(world, "clerk.north", of(), asked=None) == ""
     assert seen(world, "clerk.north", of(field="alert"), asked=None) == "leak.masked"
