@@ -36,7 +36,8 @@ class Hidden:
 def opens_nothing(hidden: Hidden) -> Verdict:
     """None of the requests gives data or has an effect."""
     control = hidden.control
-    if control is not None and control.outcome is Outcome.BROKEN and control.exchange.answer:
+    page = control.exchange.answer if control is not None else None
+    if control and page and page.status < 300 and control.outcome is Outcome.BROKEN:
         return unknown(f"the control: {no_statement(control)}", control)
     for knock in hidden.knocks:
         why = _behind(knock)
