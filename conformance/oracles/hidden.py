@@ -46,6 +46,8 @@ def opens_nothing(hidden: Hidden) -> Verdict:
             proof = (*knock.trial.before, *knock.trial.after)
             reason = f"{knock.says}: answered {read.status} {why}"
             return failed("bypass", knock.rule, reason, read, *proof)
+    if control and page and control.outcome is Outcome.BROKEN:
+        return unknown(f"the control: {no_statement(control)}", control)
     if hidden.needs_control and (control is None or control.outcome is not Outcome.ALLOWED):
         status = control.status if control else "nobody"
         return unknown(
