@@ -18,6 +18,7 @@ from conformance.trials.guesses import name_key, takes_a_password, with_other_pa
 from tests.engine.exchanges import read, unanswered
 from tests.engine.targets import target
 
+_TIMING = "account-enumeration.timing"
 NAMES = ("annabell", "qwertyui", "zxcvbnml")
 EXAMPLE = read(401)
 GATE, SMOKE, FULL = Profile.GATE, Profile.SMOKE, Profile.FULL
@@ -199,7 +200,14 @@ def test_two_rounds_that_differ_the_same_way_tell_names_apart() -> None:
     for both in (SLOW, FAST):
         found = timed(both, both)
         is_(found, Result.FAIL, "account-enumeration.timing")
-        assert "second round" in found.reason
+        assert "another round" in found.reason
+
+
+def test_a_third_round_decides_between_two_that_disagree() -> None:
+    slow, same, third = spans(*SLOW, seed=1), spans(*SAME, seed=2), spans(*SLOW, seed=3)
+    is_(names_take_as_long(replace(slow, again=replace(same, again=third))), Result.FAIL, _TIMING)
+    still = spans(*SAME, seed=4)
+    is_(names_take_as_long(replace(slow, again=replace(same, again=still))), Result.PASS)
 
 
 def test_one_round_is_no_finding() -> None:
