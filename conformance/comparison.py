@@ -79,6 +79,22 @@ def facets(answer: Answer, ids: Iterable[str]) -> dict[str, Any]:
     return found
 
 
+def told_apart(
+    known: dict[str, Any],
+    unknown: tuple[dict[str, Any], dict[str, Any]],
+    aside: Iterable[str] = (),
+) -> list[str]:
+    """The parts in which what is there differs from what is not, the most telling first.
+
+    What differs between the two that are not there varies by itself and is set aside, like `aside`.
+    """
+    varying = {*differences(*unknown), *aside}
+    told = [name for name in differences(known, unknown[0]) if name not in varying]
+    if any(name.startswith("body") for name in varying):
+        return [name for name in told if name != "size"]
+    return told
+
+
 def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """The parts that are not alike, by name; the size comes last, because others explain it."""
     names = list(one) + [name for name in other if name not in one]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeGuard
 
-from conformance.comparison import differences, facets, leaves, parsed
+from conformance.comparison import differences, facets, leaves, parsed, told_apart
 from conformance.model import (
     Because,
     Exchange,
@@ -397,10 +397,7 @@ def indistinguishable(trial: Trial) -> Verdict:
         return unknown("nobody showed that the record exists", trial.attempt)
     ids = (*(trial.subject.ids if trial.subject else ()), *trial.made_up)
     parts = [facets(read.exchange.answer, ids) for read in reads if read.exchange.answer]
-    varying = set(differences(parts[1], parts[2]))
-    told = [name for name in differences(parts[0], parts[1]) if name not in varying]
-    if any(name.startswith("body") for name in varying):
-        told = [name for name in told if name != "size"]
+    told = told_apart(parts[0], (parts[1], parts[2]))
     if not told:
         return passed("conform-deny", "answers alike for this id and for one that never existed")
     first = told[0]
@@ -672,10 +669,7 @@ def search_finds_nothing(trial: Trial) -> Verdict:
         )
     answers = [read.exchange.answer for read in (trial.attempt, *trial.reference)]
     parts = [facets(answer, subject.ids) for answer in answers if answer is not None]
-    varying = set(differences(parts[1], parts[2]))
-    told = [name for name in differences(parts[0], parts[1]) if name not in varying]
-    if any(name.startswith("body") for name in varying):
-        told = [name for name in told if name != "size"]
+    told = told_apart(parts[0], (parts[1], parts[2]))
     if not told:
         return passed("conform-deny", "their value finds as little as one that nobody has")
     return failed(

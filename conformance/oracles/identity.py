@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from conformance import timings
-from conformance.comparison import differences, facets
+from conformance.comparison import facets, told_apart
 from conformance.model import Outcome, Read, Verdict
 from conformance.verdicts import failed, passed, unknown
 
@@ -63,10 +63,7 @@ def names_alike(asked: Named) -> Verdict:
         for read in reads
         if read.exchange.answer is not None
     ]
-    varying = {*differences(parts[1], parts[2]), *_COUNTED_DOWN}
-    told = [name for name in differences(parts[0], parts[1]) if name not in varying]
-    if any(name.startswith("body") for name in varying):
-        told = [name for name in told if name != "size"]
+    told = told_apart(parts[0], (parts[1], parts[2]), _COUNTED_DOWN)
     if not told:
         return passed("conform-deny", "answered alike, whether or not somebody has the name")
     first = told[0]

@@ -10,6 +10,7 @@ from itertools import combinations
 from conformance.claims import Event
 from conformance.model import Outcome, Read, Verdict
 from conformance.trail import (
+    PLACES,
     Bordered,
     Due,
     Entry,
@@ -115,18 +116,7 @@ def tells_the_truth(told: Told) -> Verdict:
     )
 
 
-_JUDGED = (
-    "actor",
-    "on_behalf_of",
-    "patient",
-    "tenant",
-    "resource",
-    "action",
-    "outcome",
-    "time",
-    "source",
-    "purpose",
-)
+_JUDGED = tuple(place for place in PLACES if place not in {"correlation", "id"})
 
 
 def _word(place: str) -> str:

@@ -10,7 +10,7 @@ from conformance.cases import Profile, of_persona, subjects, unclaimed
 from conformance.model import Case
 from conformance.target import SAFE_KINDS, Login, Target
 
-_CREATE = (
+CREATE = (
     "accounts.create",
     'create: {as: admin, request: POST /users, json: {username: "{username}", '
     'password: "{password}", roles: "{roles}"}, take: {user_id: $.id}}',
@@ -113,7 +113,7 @@ def password_changes(target: Target, _profile: Profile) -> Iterator[Case]:
 def _with_account(target: Target, variants: tuple[str, ...]) -> Iterator[Case]:
     """One case for each variant, by a role that an account can be made with."""
     if target.accounts.create is None:
-        yield unclaimed(*_CREATE)
+        yield unclaimed(*CREATE)
         return
     role = next(iter(makeable(target)), None)
     if role is None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from conformance import policy
 from conformance.cases import Profile, of_persona, subjects, unclaimed
 from conformance.model import Because, Case, Relation
-from conformance.sources.identity import makeable, persona_of, way_of
+from conformance.sources.identity import CREATE, makeable, persona_of, way_of
 from conformance.target import SAFE_KINDS, Target
 
 _RELATIONS = (Relation.OWN, Relation.ASSIGNED)
@@ -21,11 +21,7 @@ def account_events(target: Target, profile: Profile) -> Iterator[Case]:
     """
     accounts = target.accounts
     if accounts.create is None:
-        yield unclaimed(
-            "accounts.create",
-            'create: {as: admin, request: POST /users, json: {username: "{username}", '
-            'password: "{password}", roles: "{roles}"}, take: {user_id: $.id}}',
-        )
+        yield unclaimed(*CREATE)
         return
     if accounts.disable is None:
         yield unclaimed(
