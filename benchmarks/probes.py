@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from conformance import run  # noqa: E402
-from conformance.target import load  # noqa: E402
+from conformance.loading import load  # noqa: E402
 
 
 def rate(send: Callable[[], None], seconds: float) -> float:

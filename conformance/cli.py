@@ -19,8 +19,9 @@ from conformance import __version__, planning
 from conformance.cases import Profile
 from conformance.document import InvalidDocument, meant
 from conformance.home import HOME, activate
+from conformance.loading import Loaded, load
 from conformance.progress import Display
-from conformance.target import Loaded, Target, load
+from conformance.target import Target
 
 if TYPE_CHECKING:
     from reports.publish import Published

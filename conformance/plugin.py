@@ -26,9 +26,10 @@ from conformance.clauses import load as load_clauses
 from conformance.clauses import record as clauses_record
 from conformance.document import InvalidDocument
 from conformance.harness import Harness, Inconclusive, Judged, NotConformant, NotTested
+from conformance.loading import Loaded, load
 from conformance.login import LoginFailed
 from conformance.model import Case, Result, Verdict
-from conformance.target import Loaded, load, objection_to
+from conformance.target import objection_to
 from conformance.wire import Unreachable
 
 _PROPERTY = "wardproof"

@@ -23,7 +23,7 @@ from rich.text import Text
 
 from conformance.document import InvalidDocument, meant
 from conformance.home import HOME
-from conformance.target import load
+from conformance.loading import load
 
 _TARGET = HOME / "fixtures" / "targets" / "hospital"
 _INDEX = HOME / "fixtures" / "hospital" / "defects" / "index.yaml"

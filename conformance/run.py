@@ -17,11 +17,12 @@ from conformance.harness import Harness
 from conformance.inventory import Documented, NoDocument
 from conformance.inventory import read as read_document
 from conformance.journal import Journal
+from conformance.loading import Loaded
 from conformance.model import Message
 from conformance.redaction import Redactor
 from conformance.server import Server
 from conformance.session import Session
-from conformance.target import ANONYMOUS, Loaded, Target
+from conformance.target import ANONYMOUS, Target
 from conformance.wire import Unreachable, Wire, catch_all, reach
 from conformance.world import World
 

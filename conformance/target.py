@@ -1,24 +1,15 @@
-"""The target file: the system under test, described by one folder of YAML.
-
-`load(folder)` gives a validated Target; every problem is reported at once, with its place.
-"""
+"""The target: the system under test, as its folder of YAML describes it."""
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
-import os
 import re
-import secrets as random
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-import pyotp
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -29,10 +20,8 @@ from pydantic import (
     model_validator,
 )
 
-from conformance import archetypes
-from conformance import template as template_values
 from conformance.claims import Accounts, BreakGlass, Channel, Cors, Duty, Limit, Trail
-from conformance.document import Document, InvalidDocument, Loc, Problem, all_problems, meant
+from conformance.document import meant
 from conformance.schema import (
     REQUEST,
     Extraction,
@@ -50,8 +39,7 @@ from conformance.schema import (
 )
 
 ANONYMOUS = "anonymous"
-_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*$")
-_PERSONA = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$")
+NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*$")
 
 EFFECTS = frozenset({"allow", "own", "assigned", "global", "forbid", "deny"})
 
@@ -253,7 +241,7 @@ class Resource(BaseModel):
                     f"{name!r} is neither a setting of a resource nor an operation "
                     f"(METHOD /path, or a mapping with 'request'){meant(str(name), settings)}"
                 )
-            if not _NAME.match(str(name)):
+            if not NAME.match(str(name)):
                 raise ValueError(f"{name!r} is no plain operation name (letters, digits, _ and -)")
         return value
 
@@ -394,7 +382,7 @@ class Persona(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
-def _generating(value: Any) -> Any:
+def generating(value: Any) -> Any:
     return dict.fromkeys(value, "password") if isinstance(value, list) else value
 
 
@@ -406,7 +394,7 @@ class Start(Strict):
     timeout: float = Field(default=60, gt=0, description="seconds")
     generate: Annotated[
         dict[str, Literal["password", "totp", "rsa"]],
-        BeforeValidator(_generating, json_schema_input_type=list[str] | dict[str, str]),
+        BeforeValidator(generating, json_schema_input_type=list[str] | dict[str, str]),
     ] = Field(default={}, description="environment secrets made per run if unset, and their kind")
     environment: dict[str, str] = {}
     throwaway: bool = Field(default=False, description="its data disappears when it stops")
@@ -538,148 +526,6 @@ class Target(Strict):
         return "ids" in self.operation(resource, name).placeholders
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """A target with where it came from."""
-
-    target: Target
-    folder: Path
-    digest: str
-    secrets: frozenset[str]
-    generated: Mapping[str, str]
-
-
-def load(
-    folder: Path,
-    *,
-    environ: Mapping[str, str] | None = None,
-    secrets_required: bool = True,
-) -> Loaded:
-    """Read target.yaml (and policy.yaml beside it) from `folder`.
-
-    Raises InvalidDocument with all problems at once. With `secrets_required=False` unset
-    variables are left as written, for commands that send nothing.
-    """
-    environ = dict(os.environ if environ is None else environ)
-    path = folder / "target.yaml" if folder.is_dir() else folder
-    if not path.exists():
-        raise InvalidDocument(
-            f"{path}: there is no such file; --target takes the folder that holds target.yaml"
-        )
-    main = Document(path)
-    if not isinstance(main.data, dict):
-        raise InvalidDocument(f"{path}:1:1: a target file is a mapping that starts with 'system:'")
-    generated = _generated(main.data, environ)
-    secrets = main.substitute({**environ, **generated}, required=secrets_required)
-    digest = hashlib.sha256(path.read_bytes())
-    documents = {"target": main}
-    policy_path = path.with_name("policy.yaml")
-    if policy_path.exists():
-        documents["policy"] = Document(policy_path)
-        digest.update(policy_path.read_bytes())
-        _merge(main, documents["policy"])
-    elif "policy" not in main.data:
-        raise main.report(
-            [Problem((), f"no 'policy' here and no {policy_path.name} beside it: write the grants")]
-        )
-    _expand_archetypes(main.data)
-    target, problems = main.problems(Target)
-    if target is not None:
-        problems += check(target)
-    elsewhere = documents.get("policy", main)
-    of_policy = [problem for problem in problems if _owner(problem, elsewhere) is elsewhere]
-    of_target = [problem for problem in problems if problem not in of_policy]
-    error = all_problems([(main, of_target), (elsewhere, of_policy)])
-    if error or target is None:
-        raise error or InvalidDocument(f"{path}: does not describe a target")
-    return Loaded(
-        target=target,
-        folder=path.parent.absolute(),
-        digest=digest.hexdigest(),
-        secrets=secrets | frozenset(generated.values()),
-        generated=generated,
-    )
-
-
-def _owner(problem: Problem, policy: Document) -> Document | None:
-    head = problem.loc[0] if problem.loc else None
-    inside = isinstance(policy.data, dict) and head in policy.data
-    return policy if inside else None
-
-
-def _generated(data: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
-    system = data.get("system")
-    start = system.get("start") if isinstance(system, dict) else None
-    names = start.get("generate") if isinstance(start, dict) else None
-    wanted = _generating(names) if isinstance(names, list | dict) else {}
-    return {
-        str(name): _SECRETS.get(kind, _SECRETS["password"])()
-        for name, kind in wanted.items()
-        if not environ.get(str(name))
-    }
-
-
-def _rsa_key() -> str:
-    """A fresh RSA private key, PKCS#8 in PEM."""
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ).decode()
-
-
-_SECRETS: Mapping[Any, Callable[[], str]] = {
-    "password": lambda: random.token_urlsafe(18),
-    "totp": pyotp.random_base32,
-    "rsa": _rsa_key,
-}
-
-
-def _merge(main: Document, policy: Document) -> None:
-    if not isinstance(policy.data, dict) or not policy.data:
-        raise policy.report([Problem((), "a policy file is a mapping with 'policy' and 'masks'")])
-    problems = []
-    for key in policy.data:
-        if key not in {"policy", "masks"}:
-            known = meant(str(key), ["policy", "masks"])
-            problems.append(Problem((key,), f"unknown key {key!r} in a policy file{known}"))
-        elif key in main.data:
-            problems.append(Problem((key,), f"'{key}' is already in {main.path}"))
-    if problems:
-        raise policy.report(problems)
-    main.data.update(policy.data)
-
-
-def _expand_archetypes(data: dict[str, Any]) -> None:
-    policy, resources = data.get("policy"), data.get("resources")
-    if not isinstance(policy, dict) or not isinstance(resources, dict):
-        return
-    for role, grants in policy.items():
-        if grants == "archetype":
-            policy[role] = archetypes.grants(str(role), resources)
-
-
-def check(target: Target) -> list[Problem]:
-    """What pydantic cannot see: names that must exist elsewhere in the file."""
-    return [
-        *_check_system(target),
-        *_check_tenants(target),
-        *_check_personas(target),
-        *_check_resources(target),
-        *_check_policy(target),
-        *_check_logins(target),
-        *_check_accounts(target),
-        *_check_channels(target),
-        *_check_break_glass(target),
-        *_check_duties(target),
-        *_check_audit(target),
-    ]
-
-
 def is_loopback(host: str) -> bool:
     """Whether `host` is this machine's loopback (RFC 6761 keeps *.localhost there)."""
     try:
@@ -699,324 +545,3 @@ def objection_to(system: System, base_url: str) -> str | None:
         f"{parts.hostname} is outside the loopback; if you may test it, add it to "
         "system.allow_hosts"
     )
-
-
-def _check_system(target: Target) -> Iterator[Problem]:
-    objection = objection_to(target.system, target.system.base_url)
-    if objection:
-        yield Problem(("system", "base_url"), objection)
-
-
-def _check_tenants(target: Target) -> Iterator[Problem]:
-    for name in target.tenants:
-        if not _NAME.match(name):
-            yield Problem(
-                ("tenants", name),
-                f"{name!r} is no plain tenant name (letters, digits, _ and -); "
-                "the real name can be a fact, like 'title'",
-            )
-
-
-def _unknown(word: str, what: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    return f"there is no {what} {word!r}{meant(word, names) or '; there are: ' + ', '.join(names)}"
-
-
-def _check_personas(target: Target) -> Iterator[Problem]:
-    for name, persona in target.personas.items():
-        loc = ("personas", name)
-        if not _PERSONA.match(name) or name == ANONYMOUS:
-            yield Problem(loc, f"{name!r} is no persona name (like nurse.north; not 'anonymous')")
-        if persona.tenant is not None and persona.tenant not in target.tenants:
-            yield Problem((*loc, "tenant"), _unknown(persona.tenant, "tenant", target.tenants))
-        if persona.tenant is None and len(target.tenants) > 1:
-            yield Problem(loc, "say the persona's 'tenant': this target has several")
-        if persona.login is not None and persona.login not in target.login:
-            yield Problem((*loc, "login"), _unknown(persona.login, "login", target.login))
-        if persona.login is None and len(target.login) != 1:
-            yield Problem(loc, "say which 'login' this persona uses: there is not exactly one")
-        for role in persona.role:
-            if role not in target.policy:
-                yield Problem((*loc, "role"), _unknown(role, "role in the policy", target.policy))
-
-
-def _actors(target: Target) -> set[str]:
-    return {role for persona in target.personas.values() for role in persona.role} | set(
-        target.personas
-    )
-
-
-def _check_prepared(
-    target: Target, loc: Loc, template: Request, more: Iterable[str] = ()
-) -> Iterator[Problem]:
-    """A request that somebody makes: who that is, and what it names."""
-    actors = _actors(target)
-    for actor in template.as_ if isinstance(template, Preparation) else ():
-        if actor not in actors:
-            yield Problem((*loc, "as"), _unknown(actor, "role or persona", actors))
-    yield from _check_placeholders(target, loc, template, more)
-
-
-def _check_roles(target: Target, loc: Loc, roles: Iterable[str]) -> Iterator[Problem]:
-    for role in roles:
-        if role not in target.policy:
-            yield Problem(loc, _unknown(role, "role in the policy", target.policy))
-
-
-def _facts(target: Target, login: str | None = None) -> set[str]:
-    """What the accounts are known to have, those that log in by `login` if given."""
-    found = {
-        fact
-        for persona in target.personas.values()
-        if login in {None, persona.login or next(iter(target.login), None)}
-        for fact in persona.facts
-    }
-    create = target.accounts.create
-    return found | ({"username", "password", *create.take} if create else set())
-
-
-def _check_logins(target: Target) -> Iterator[Problem]:
-    for name, login in target.login.items():
-        steps = [one for one in (*login.before, login.step(), *login.then, login.me) if one]
-        taken = {value for step in steps for value in step.take} | set(login.let)
-        known = {*_facts(target, name), *taken, "access_token", "refresh_token", "expires_in"}
-        for key in ("refresh", "logout", "keys"):
-            step = getattr(login, key)
-            if step is not None:
-                yield from _check_placeholders(target, ("login", name, key), step, known)
-
-
-def _check_accounts(target: Target) -> Iterator[Problem]:
-    accounts = target.accounts
-    facts = _facts(target)
-    further = {
-        "create": {"username", "password", "role", "roles"},
-        "change_roles": {"role", "roles", "removed"},
-        "change_password": {"new_password"},
-    }
-    for key in Accounts.model_fields:
-        step = getattr(accounts, key)
-        if isinstance(step, Request):
-            known = facts if key != "create" else set[str]()
-            loc = ("accounts", key)
-            yield from _check_prepared(target, loc, step, known | further.get(key, set()))
-    create = accounts.create
-    if create is None:
-        return
-    yield from _check_roles(target, ("accounts", "create", "roles"), create.roles)
-    if create.login is not None and create.login not in target.login:
-        place = ("accounts", "create", "login")
-        yield Problem(place, _unknown(create.login, "login", target.login))
-
-
-def _check_channels(target: Target) -> Iterator[Problem]:
-    for name, channel in target.channels.items():
-        loc = ("channels", name)
-        if channel.about is not None and channel.about not in target.resources:
-            known = target.resources
-            yield Problem((*loc, "about"), _unknown(channel.about, "resource", known))
-        yield from _check_roles(target, (*loc, "roles"), channel.roles)
-        taken: set[str] = set()
-        for place, step in enumerate(channel.make):
-            yield from _check_placeholders(target, (*loc, "make", place), step, taken)
-            taken |= set(step.take)
-        yield from _check_placeholders(target, (*loc, "use"), channel.use, taken)
-
-
-def _check_break_glass(target: Target) -> Iterator[Problem]:
-    glass = target.break_glass
-    if glass is None:
-        return
-    loc = ("break_glass",)
-    yield from _check_roles(target, (*loc, "roles"), glass.roles)
-    yield from _check_placeholders(target, (*loc, "open"), glass.open, {"seconds"})
-    for key, step in (("end", glass.end), ("review", glass.review)):
-        if step is not None:
-            yield from _check_prepared(target, (*loc, key), step, glass.open.take)
-    if glass.resource not in target.resources:
-        known = target.resources
-        yield Problem((*loc, "resource"), _unknown(glass.resource, "resource", known))
-        return
-    yield from _check_named(target, (*loc, "opens"), glass.resource, glass.opens)
-    described = target.resources[glass.resource]
-    for name in glass.opens:
-        if name in described.operations and described.kind(name) not in SAFE_KINDS:
-            yield Problem((*loc, "opens"), f"{name!r} is no read of {glass.resource}")
-
-
-def _check_named(
-    target: Target, loc: Loc, resource: str, operations: Iterable[str]
-) -> Iterator[Problem]:
-    known = target.resources[resource].operations
-    for name in operations:
-        if name not in known:
-            yield Problem(loc, _unknown(name, "operation", known))
-
-
-def _check_duties(target: Target) -> Iterator[Problem]:
-    for place, duty in enumerate(target.duties):
-        loc = ("duties", place)
-        if duty.resource not in target.resources:
-            known = target.resources
-            yield Problem((*loc, "resource"), _unknown(duty.resource, "resource", known))
-            continue
-        for key in ("first", "then"):
-            yield from _check_named(target, (*loc, key), duty.resource, [getattr(duty, key)])
-
-
-def _check_resources(target: Target) -> Iterator[Problem]:
-    actors = _actors(target)
-    for name, resource in target.resources.items():
-        loc: tuple[str | int, ...] = ("resources", name)
-        if not _NAME.match(name):
-            yield Problem(loc, f"{name!r} is no plain resource name (letters, digits, _ and -)")
-        if resource.parent is not None and resource.parent not in target.resources:
-            yield Problem((*loc, "parent"), _unknown(resource.parent, "resource", target.resources))
-        if name in _line_of(target, name):
-            yield Problem((*loc, "parent"), f"{name} would be its own ancestor")
-        yield from _check_instances(target, loc, resource)
-        known = {"id"} | {take for one in resource.operations.values() for take in one.take}
-        for value in resource.unguessable:
-            if value not in known:
-                yield Problem(
-                    (*loc, "unguessable"), _unknown(value, "value taken on create", known)
-                )
-        for key in resource.operations:
-            yield from _check_operation(target, name, key, actors)
-        for key in ("own", "assigned"):
-            yield from _check_way(
-                target, (*loc, "relations", key), getattr(resource.relations, key)
-            )
-        creates = [key for key in resource.operations if resource.kind(key) == "create"]
-        if len(creates) > 1 and "create" not in creates:
-            yield Problem(loc, f"which of {', '.join(creates)} makes instances? call it 'create'")
-
-
-def _check_way(target: Target, loc: Loc, way: Way | None) -> Iterator[Problem]:
-    if way is None:
-        return
-    for role, one in (way.roles or {}).items():
-        if role != "*":
-            yield from _check_roles(target, (*loc, role), [role])
-        yield from _check_way(target, (*loc, role), one)
-    if way.step is not None:
-        yield from _check_prepared(target, loc, way.step)
-        if way.step.ends is not None:
-            yield from _check_prepared(target, (*loc, "ends"), way.step.ends, way.step.take)
-
-
-def _check_instances(target: Target, loc: Loc, resource: Resource) -> Iterator[Problem]:
-    tenants = target.tenants or {"default": Tenant()}
-    for place, existing in enumerate(resource.instances):
-        here = (*loc, "instances", place)
-        if existing.tenant is None and len(tenants) > 1:
-            yield Problem(here, "say the instance's 'tenant': this target has several")
-        elif existing.tenant is not None and existing.tenant not in tenants:
-            yield Problem((*here, "tenant"), _unknown(existing.tenant, "tenant", tenants))
-        for persona in (*existing.own, *existing.assigned):
-            if persona not in target.personas:
-                yield Problem(here, _unknown(persona, "persona", target.personas))
-
-
-def _check_operation(
-    target: Target, resource: str, name: str, actors: set[str]
-) -> Iterator[Problem]:
-    here = ("resources", resource, name)
-    operation = target.operation(resource, name)
-    siblings = target.resources[resource].operations
-    for actor in operation.as_:
-        if actor not in actors:
-            yield Problem((*here, "as"), _unknown(actor, "role or persona", actors))
-    for other in (*operation.after, operation.unchanged, operation.counts):
-        if other is not None and other not in siblings:
-            yield Problem(here, _unknown(other, "operation", siblings))
-    for other in (*operation.fresh, *operation.shows, operation.object):
-        if other is not None and other not in target.resources:
-            yield Problem(here, _unknown(other, "resource", target.resources))
-    yield from _check_placeholders(target, here, operation)
-    about = target.object_of(resource, name)
-    if about not in target.resources or target.resources[about].instances:
-        return
-    if not _creatable(target, about):
-        yield Problem(
-            here,
-            f"this needs an instance of {about}, but {about} has neither a 'create' "
-            "nor 'instances'",
-        )
-
-
-def _creatable(target: Target, resource: str) -> bool:
-    operations = target.resources[resource].operations
-    return any(target.resources[resource].kind(name) == "create" for name in operations)
-
-
-def _line_of(target: Target, name: str) -> list[str]:
-    found, current = [], target.resources[name].parent
-    while current in target.resources and current not in found:
-        found.append(current)
-        current = target.resources[current].parent
-    return found
-
-
-def _check_placeholders(
-    target: Target, loc: Loc, template: Request, more: Iterable[str] = ()
-) -> Iterator[Problem]:
-    """Placeholders without a value here; `more` are those that this template has besides."""
-    heads = {"persona", "tenant", "person", *target.resources}
-    names = template_values.NAMES | set(more)
-    if isinstance(template, Operation) and template.lookup is not None:
-        for name in sorted(template.lookup.placeholders):
-            if name.split(".")[0] not in {*heads, "sent"}:
-                yield Problem(
-                    (*loc, "lookup"), f"{{{name}}} has no value here; write {{sent.FIELD}}"
-                )
-    for name in sorted(template.placeholders):
-        head, _, tail = name.partition(".")
-        if tail and head not in heads:
-            yield Problem(
-                loc, f"{{{name}}}: " + _unknown(head, "resource or source of values", heads)
-            )
-        elif not tail and name not in names:
-            yield Problem(loc, f"{{{name}}}: " + _unknown(name, "template value", names))
-
-
-def _check_policy(target: Target) -> Iterator[Problem]:
-    for role, grants in target.policy.items():
-        for resource, operations in grants.items():
-            loc = ("policy", role, resource)
-            if resource not in target.resources:
-                yield Problem(loc, _unknown(resource, "resource", target.resources))
-                continue
-            known = target.resources[resource].operations
-            for name, effects in operations.items():
-                if name != "*" and name not in known:
-                    yield Problem((*loc, name), _unknown(name, "operation", known))
-                for effect in effects:
-                    match = re.match(r"^([a-z]+)(?::([A-Za-z0-9_-]+))?$", effect)
-                    if not match or match.group(1) not in EFFECTS:
-                        yield Problem(
-                            (*loc, name),
-                            f"{effect!r} is no effect: write {', '.join(sorted(EFFECTS))}, "
-                            "or one of them with ':MASK'",
-                        )
-                    elif match.group(2) and match.group(2) not in target.masks:
-                        yield Problem((*loc, name), _unknown(match.group(2), "mask", target.masks))
-
-
-def _check_audit(target: Target) -> Iterator[Problem]:
-    trail = target.audit
-    if trail is None:
-        return
-    for key, read in (("read", trail.read), ("unattributed", trail.unattributed)):
-        if read is not None:
-            yield from _check_prepared(target, ("audit", key), read, {"correlation", "since"})
-    if trail.patient is not None and trail.patient not in target.resources:
-        yield Problem(("audit", "patient"), _unknown(trail.patient, "resource", target.resources))
-    known = {
-        f"{resource}.{name}"
-        for resource, described in target.resources.items()
-        for name in described.operations
-    }
-    for name in trail.exempt:
-        if name not in known:
-            yield Problem(("audit", "exempt"), _unknown(name, "operation", known))

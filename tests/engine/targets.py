@@ -4,7 +4,8 @@ import copy
 from pathlib import Path
 from typing import Any
 
-from conformance.target import Target, load
+from conformance.loading import load
+from conformance.target import Target
 
 TEXT = """\
 system: {name: Ward, base_url: "http://127.0.0.1:8000"}

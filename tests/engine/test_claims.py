@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from conformance.document import InvalidDocument
-from conformance.target import Target, load
+from conformance.loading import load
+from conformance.target import Target
 from tests.engine.targets import ENVIRONMENT, write
 
 TEXT = """\

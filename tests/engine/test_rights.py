@@ -308,7 +308,7 @@ import hashlib, importlib, inspect, sys
 from pathlib import Path
 from conformance import suite
 from conformance.cases import Profile
-from conformance.target import load
+from conformance.loading import load
 of = load(Path("fixtures/targets/hospital"), environ={}, secrets_required=False).target
 for name in sys.argv[1:]:
     module = importlib.import_module(f"suites.test_{name}")

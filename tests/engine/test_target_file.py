@@ -7,8 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conformance.consistency import check
 from conformance.document import Document, InvalidDocument
-from conformance.target import Target, check, is_loopback, load
+from conformance.loading import load
+from conformance.target import Target, is_loopback
 from tests.engine.targets import ENVIRONMENT, TEXT, loaded, target, write
 
 ROOT = Path(__file__).parents[2]

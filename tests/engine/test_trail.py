@@ -9,10 +9,11 @@ from pydantic import ValidationError
 
 from conformance.cases import Profile, stamp
 from conformance.claims import Trail, TrailRead
+from conformance.consistency import check
 from conformance.model import Because, Case, Outcome, Read, Result, Verdict
 from conformance.oracles import trail as oracles
 from conformance.sources import trail as sources
-from conformance.target import ANONYMOUS, Target, check
+from conformance.target import ANONYMOUS, Target
 from conformance.trail import (
     Bordered,
     Due,

@@ -1,0 +1,14 @@
+"""What a schema cannot see: whether the parts of a target file fit together. Pure."""
+
+from __future__ import annotations
+
+from conformance.consistency import claims, resources, system
+from conformance.document import Problem
+from conformance.target import Target
+
+_PARTS = (system, resources, claims)
+
+
+def check(target: Target) -> list[Problem]:
+    """Every name that is used in one place and missing in the other, with its place."""
+    return [problem for part in _PARTS for problem in part.problems(target)]
