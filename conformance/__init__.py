@@ -3,7 +3,7 @@
 from conformance import oracles, series, sources, trials
 from conformance.harness import Harness
 from conformance.model import Because, Case, Expected, Relation
-from conformance.suite import cases, clauses, last
+from conformance.suite import alone, cases, clauses, last
 from conformance.target import ANONYMOUS
 
 __version__ = "0.1.0"
@@ -16,6 +16,7 @@ __all__ = [
     "Harness",
     "Relation",
     "__version__",
+    "alone",
     "cases",
     "clauses",
     "last",

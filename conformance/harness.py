@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -55,6 +55,7 @@ class Judged:
     exchanges: tuple[Exchange, ...]
     control: Read | None = None
     seconds: float = 0.0
+    detail: Mapping[str, Any] | None = None
 
 
 @dataclass
@@ -154,8 +155,15 @@ class Harness:
         }
         if decided.result is Result.INCONCLUSIVE and not shown:
             shown = {one.id: one for one in self._watch.exchanges[-4:]}
+        drawn = (one.detail for one in (decided, *verdicts) if one.detail is not None)
         self.judged = Judged(
-            case, decided, tuple(failures), tuple(shown.values()), control, seconds
+            case,
+            decided,
+            tuple(failures),
+            tuple(shown.values()),
+            control,
+            seconds,
+            next(drawn, None),
         )
         raiser = {
             Result.FAIL: NotConformant,

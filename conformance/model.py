@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class Relation(StrEnum):
@@ -225,10 +227,14 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What an oracle concludes: the result, its kind, the rule it broke, and why in a sentence."""
+    """What an oracle concludes: the result, its kind, the rule it broke, and why in a sentence.
+
+    `detail` is what a report draws: JSON with a `kind` that says what it is.
+    """
 
     result: Result
     kind: str
     reason: str
     rule: str | None = None
     exchanges: tuple[Exchange, ...] = field(default=())
+    detail: Mapping[str, Any] | None = field(default=None, compare=False)

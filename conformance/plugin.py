@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from conformance import __version__, evidence, planning, run, suite
+from conformance import __version__, evidence, planning, run, suite, turns
 from conformance.cases import Profile
 from conformance.clauses import load as load_clauses
 from conformance.clauses import record as clauses_record
@@ -168,7 +168,8 @@ def harness(request: pytest.FixtureRequest) -> Harness:
     if state.harness is None:
         assert state.place is not None
         state.opened = state.opened or run.connect(state.loaded, state.place)
-        state.harness = run.harness(state.loaded, state.opened, state.seed)
+        log = state.out / "target.log"
+        state.harness = run.harness(state.loaded, state.opened, state.seed, log)
         if state.opened.wire.journal is not None:
             state.opened.wire.journal.planned = frozenset(state.planned)
     return state.harness
@@ -207,6 +208,17 @@ class _Worker:
             partial = plan.with_name(f"plan-{self.state.worker['id']}.json")
             partial.write_text(json.dumps(_plan_of(self.state)), encoding="utf-8")
             partial.replace(plan)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        if not isinstance(_case_of(item), Case):
+            return (yield)
+        assert self.state.place is not None
+        test = getattr(item, "function", None)
+        if suite.is_last(test):  # it waits for the others, who may wait for their turn
+            return (yield)
+        with turns.turn(self.state.place.state, alone=suite.is_alone(test)):
+            return (yield)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -257,7 +269,7 @@ class _Worker:
 
     def _records(self, judged: Judged, harness: Harness | None) -> dict[str, Any]:
         redact = self.state.opened.redactor if self.state.opened else None
-        verdict = {
+        verdict: dict[str, Any] = {
             "case": judged.case.id,
             "outcome": judged.verdict.result.value,
             "kind": judged.verdict.kind,
@@ -271,6 +283,8 @@ class _Worker:
             else None,
             "findings": harness.findings(judged) if harness else [],
         }
+        if judged.detail is not None and redact:
+            verdict["detail"] = redact.tree(judged.detail)
         exchanges = (
             [evidence.exchange_record(one, redact) for one in judged.exchanges] if redact else []
         )
@@ -282,6 +296,8 @@ class _Worker:
         left: list[dict[str, Any]] = []
         if state.harness is not None:
             world = state.harness.world
+            if world.replicas is not None:
+                world.replicas.close()
             world.remove_all()
             left = [
                 {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 _SENSITIVE_HEADERS = frozenset(
@@ -60,6 +61,16 @@ class Redactor:
             else:
                 place += 1
         return "".join((*parts, text[kept:])) if parts else text
+
+    def tree(self, value: Any) -> Any:
+        """JSON without any secret in its texts."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.text(str(key)): self.tree(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.tree(item) for item in value]
+        return value
 
     def headers(self, headers: Iterable[tuple[str, str]]) -> dict[str, str]:
         """Headers by name; those that carry credentials keep their scheme only."""

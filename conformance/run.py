@@ -20,6 +20,7 @@ from conformance.journal import Journal
 from conformance.loading import Loaded
 from conformance.model import Message
 from conformance.redaction import Redactor
+from conformance.replicas import Replicas
 from conformance.server import Server
 from conformance.session import Session
 from conformance.target import ANONYMOUS, Target
@@ -43,10 +44,14 @@ def started(loaded: Loaded, log: Path, base_url: str | None = None) -> Iterator[
     """
     system = loaded.target.system
     state = Path(tempfile.mkdtemp(prefix="wardproof-"))
+    data = Path(tempfile.mkdtemp(prefix="wardproof-"))
+    data.chmod(0o711)  # a target that drops its privileges has to reach what is in it
     server: Server | None = None
     try:
         if system.start is not None and base_url is None:
-            server = Server(system.start, loaded.folder, system.base_url, loaded.generated, log)
+            server = Server(
+                system.start, loaded.folder, system.base_url, loaded.generated, log, data
+            )
             server.wait()
         where = base_url or (server.base_url if server else system.base_url)
         yield Place(where.rstrip("/"), state)
@@ -54,6 +59,7 @@ def started(loaded: Loaded, log: Path, base_url: str | None = None) -> Iterator[
         if server is not None:
             server.stop()
         shutil.rmtree(state, ignore_errors=True)
+        shutil.rmtree(data, ignore_errors=True)
 
 
 @dataclass
@@ -115,10 +121,11 @@ def _is_alive(target: Target, opened: Open) -> None:
         )
 
 
-def harness(loaded: Loaded, opened: Open, seed: int) -> Harness:
-    """A harness with an empty world."""
+def harness(loaded: Loaded, opened: Open, seed: int, log: Path) -> Harness:
+    """A harness with an empty world; copies of the target that it starts write beside `log`."""
     page = catch_all(opened.wire)
     world = World(loaded.target, opened.wire, opened.sessions, seed, page)
+    world.replicas = Replicas(loaded, world, seed, log)
     return Harness(loaded.target, world, document(loaded, opened.wire))
 
 

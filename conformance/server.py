@@ -35,32 +35,52 @@ class Server:
     """A started target; `stop` ends it with all its children."""
 
     def __init__(
-        self, start: Start, folder: Path, base_url: str, secrets: Mapping[str, str], log: Path
+        self,
+        start: Start,
+        folder: Path,
+        base_url: str,
+        secrets: Mapping[str, str],
+        log: Path,
+        data: Path,
     ) -> None:
         self.base_url = base_url.replace("{port}", str(free_port()))
         port = self.base_url.rsplit(":", 1)[-1].split("/")[0]
-        names = {"port": port, "python": sys.executable, "home": str(HOME), "target": str(folder)}
+        names = {
+            "port": port,
+            "python": sys.executable,
+            "home": str(HOME),
+            "target": str(folder),
+            "data": str(data),
+        }
         self._start = start
         self._log = log
-        command = [_filled(part, names) for part in start.command]
-        environ = {**os.environ, **secrets}
+        self._folder = folder
+        self._command = [_filled(part, names) for part in start.command]
+        environ = {**os.environ}
         environ |= {key: _filled(value, names) for key, value in start.environment.items()}
+        environ |= {key: _filled(value, names) for key, value in secrets.items()}
         paths = [str(HOME), os.environ.get("PYTHONPATH", "")]
         environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+        self._environ = environ
+        self.start()
+
+    def start(self) -> None:
+        """Start the target; `wait` tells when it answers. Raises Unreachable."""
         try:
-            with log.open("wb") as output:
+            with self._log.open("ab") as output:
                 self._process = subprocess.Popen(
-                    command,
+                    self._command,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    env=environ,
-                    cwd=folder,
+                    env=self._environ,
+                    cwd=self._folder,
                     start_new_session=True,
                     preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
                 )
         except OSError as error:
-            raise Unreachable(f"the target could not be started ({command[0]}: {error})") from None
+            name = self._command[0]
+            raise Unreachable(f"the target could not be started ({name}: {error})") from None
 
     def wait(self) -> None:
         """Return when the target answers. Raises Unreachable with the end of its log."""

@@ -16,6 +16,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _ATTRIBUTE = "__wardproof_cases__"
 _CITED = "__wardproof_clauses__"
 _LAST = "__wardproof_last__"
+_ALONE = "__wardproof_alone__"
 
 Where = Callable[[Case], bool]
 
@@ -49,6 +50,17 @@ def last(test: F) -> F:
 def is_last(test: object) -> bool:
     """Whether a test was marked with `last`."""
     return hasattr(test, _LAST)
+
+
+def alone(test: F) -> F:
+    """Run the cases of a test while no other case of the run is under way."""
+    setattr(test, _ALONE, True)
+    return test
+
+
+def is_alone(test: object) -> bool:
+    """Whether a test was marked with `alone`."""
+    return hasattr(test, _ALONE)
 
 
 def cited_by(test: object) -> tuple[str, ...]:

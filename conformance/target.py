@@ -389,7 +389,9 @@ def generating(value: Any) -> Any:
 class Start(Strict):
     """How the harness starts the target, if it may."""
 
-    command: list[str] = Field(min_length=1, description="{port}, {python}, {home}, {target}")
+    command: list[str] = Field(
+        min_length=1, description="{port}, {python}, {home}, {target}, {data} (its own folder)"
+    )
     ready: str = Field(default="/", description="path that answers below 500 when ready")
     timeout: float = Field(default=60, gt=0, description="seconds")
     generate: Annotated[

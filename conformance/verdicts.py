@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from conformance.model import Outcome, Read, Result, Verdict
+
+Detail = Mapping[str, Any] | None
 
 _SEVERITY = {
     Result.FAIL: 0,
@@ -20,21 +23,21 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return min(verdicts, key=lambda verdict: _SEVERITY[verdict.result])
 
 
-def passed(kind: str, reason: str) -> Verdict:
+def passed(kind: str, reason: str, detail: Detail = None) -> Verdict:
     """It is as it has to be."""
-    return Verdict(Result.PASS, kind, reason)
+    return Verdict(Result.PASS, kind, reason, detail=detail)
 
 
-def unknown(reason: str, *reads: Read) -> Verdict:
+def unknown(reason: str, *reads: Read, detail: Detail = None) -> Verdict:
     """Nothing is shown, for that reason."""
-    return Verdict(
-        Result.INCONCLUSIVE, "inconclusive", reason, exchanges=tuple(r.exchange for r in reads)
-    )
+    exchanges = tuple(read.exchange for read in reads)
+    return Verdict(Result.INCONCLUSIVE, "inconclusive", reason, exchanges=exchanges, detail=detail)
 
 
-def failed(kind: str, rule: str, reason: str, *reads: Read) -> Verdict:
+def failed(kind: str, rule: str, reason: str, *reads: Read, detail: Detail = None) -> Verdict:
     """It is not as it has to be, as these answers show."""
-    return Verdict(Result.FAIL, kind, reason, rule, tuple(read.exchange for read in reads))
+    exchanges = tuple(read.exchange for read in reads)
+    return Verdict(Result.FAIL, kind, reason, rule, exchanges, detail)
 
 
 def no_statement(read: Read) -> str | None:

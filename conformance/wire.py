@@ -1,4 +1,4 @@
-"""The wire: sends messages to one origin. The only module that knows the HTTP client.
+"""The wire: sends messages to one origin. Only it and `gate` know the HTTP client.
 
 Redirects are never followed, so no credential ever reaches another origin. Bodies are read up to
 a limit and a deadline, so a target that never stops answering cannot hold a run.
@@ -103,6 +103,9 @@ class _BoundedTransport(httpx.HTTPTransport):
             network_backend=_BoundedBackend(deadline),
         )
 
+    def hang_up(self) -> None:
+        self._pool.close()
+
 
 class Wire:
     """Sends messages to one origin and keeps what was said."""
@@ -131,11 +134,12 @@ class Wire:
             if _like is None
             else _like._verify
         )
+        self._transport = _BoundedTransport(
+            self._verify, target.system.max_connections, self._deadline, source
+        )
         self._client = httpx.Client(
             timeout=httpx.Timeout(target.system.timeout),
-            transport=_BoundedTransport(
-                self._verify, target.system.max_connections, self._deadline, source
-            ),
+            transport=self._transport,
             follow_redirects=False,
             trust_env=False,
         )
@@ -151,9 +155,13 @@ class Wire:
         What it sends is watched and numbered like everything else.
         """
         other = Wire(self.target, self.base_url, self.redactor, source, self)
-        other.watchers, other.codes = self.watchers, self.codes
-        other.journal, other._ids = self.journal, self._ids
+        other.follow(self)
+        other.codes, other.journal = self.codes, self.journal
         return other
+
+    def follow(self, other: Wire) -> None:
+        """Have what is sent here watched and numbered together with what `other` sends."""
+        self.watchers, self._ids = other.watchers, other._ids
 
     def url(self, path: str) -> str:
         """The absolute URL of a path; raises ValueError for another origin than the target's."""
@@ -164,34 +172,58 @@ class Wire:
             return path
         return self.base_url + (path if path.startswith("/") else "/" + path)
 
+    @property
+    def tls(self) -> ssl.SSLContext:
+        """How certificates are checked, for whoever opens connections of their own."""
+        return self._verify
+
+    def hang_up(self) -> None:
+        """Close the idle connections, so that all that the target permits are to be had."""
+        self._transport.hang_up()
+
     def send(self, message: Message, persona: str, purpose: str) -> Exchange:
         """Send once. An error of transport becomes an exchange without an answer."""
-        if self.journal is not None:
-            message = self.journal.sending(message, persona)
+        message = self.announced(message, persona)
         started, clock = time.time(), time.perf_counter()
         answer: Answer | None = None
         error: str | None = None
         try:
             answer = self._exchange(message)
-        except httpx.TimeoutException:
-            error = f"no answer within {self.target.system.timeout:g} s"
-        except httpx.ConnectError as problem:
-            error = f"could not connect: {problem}"
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as problem:
-            error = f"{type(problem).__name__}: {problem}"
+        except FAILURES as problem:
+            error = failure(problem, self.target.system.timeout)
         finally:
             # Cookies belong to the persona, not to the connection that everybody shares.
             self._client.cookies.clear()
+        seconds = time.perf_counter() - clock
+        return self.noted(message, persona, purpose, answer or error or "", started, seconds)
+
+    def announced(self, message: Message, persona: str) -> Message:
+        """The message as it has to be sent; whoever sends it by other means than `send` asks."""
+        return message if self.journal is None else self.journal.sending(message, persona)
+
+    def noted(
+        self,
+        message: Message,
+        persona: str,
+        purpose: str,
+        result: Answer | str,
+        started: float,
+        seconds: float,
+    ) -> Exchange:
+        """The exchange that was made of an announced message; the journal and watchers get it.
+
+        `result` is the answer, or why there is none.
+        """
         self.sent += 1
         exchange = Exchange(
             id=f"e{next(self._ids)}",
             persona=persona,
             purpose=purpose,
             request=message,
-            answer=answer,
-            error=error,
+            answer=result if isinstance(result, Answer) else None,
+            error=None if isinstance(result, Answer) else result,
             started=started,
-            seconds=time.perf_counter() - clock,
+            seconds=seconds,
         )
         if self.journal is not None:
             self.journal.sent(exchange)
@@ -204,22 +236,46 @@ class Wire:
         with self._client.stream(
             message.method,
             message.url,
-            # Bytes, because httpx would refuse what is not ASCII.
-            headers=[(name.encode(), value.encode()) for name, value in message.headers],
+            headers=header_fields(message),
             content=message.body or None,
         ) as response:
-            chunks: list[bytes] = []
-            size = 0
+            body = bytearray()
             for chunk in response.iter_bytes():
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > BODY_LIMIT:
-                    raise ValueError(f"the body is longer than {BODY_LIMIT // 2**20} MiB")
-            headers = tuple(
-                (name.decode("latin-1"), value.decode("latin-1"))
-                for name, value in response.headers.raw
-            )
-            return Answer(response.status_code, headers, b"".join(chunks))
+                grow(body, chunk)
+            return answer_of(response, body)
+
+
+FAILURES = (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError)
+"""What can go wrong while a message is sent and its answer read."""
+
+
+def failure(problem: Exception, timeout: float) -> str:
+    """Why there is no answer, in words; `timeout` is what there was, in seconds."""
+    if isinstance(problem, httpx.TimeoutException | TimeoutError):
+        return f"no answer within {timeout:g} s"
+    if isinstance(problem, httpx.ConnectError):
+        return f"could not connect: {problem}"
+    return f"{type(problem).__name__}: {problem}"
+
+
+def header_fields(message: Message) -> list[tuple[bytes, bytes]]:
+    """The message's header fields as bytes, because httpx would refuse what is not ASCII."""
+    return [(name.encode(), value.encode()) for name, value in message.headers]
+
+
+def grow(body: bytearray, chunk: bytes) -> None:
+    """Add what was read to a body. Raises ValueError when it gets longer than the limit."""
+    body += chunk
+    if len(body) > BODY_LIMIT:
+        raise ValueError(f"the body is longer than {BODY_LIMIT // 2**20} MiB")
+
+
+def answer_of(response: httpx.Response, body: bytes | bytearray) -> Answer:
+    """The response with its body as one of our nouns."""
+    headers = tuple(
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw
+    )
+    return Answer(response.status_code, headers, bytes(body))
 
 
 def build(

@@ -10,7 +10,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conformance import login as logins
 from conformance import policy
@@ -27,6 +27,9 @@ from conformance.synthesis import Synthesis, planted_fields
 from conformance.target import Existing, Persona, Target
 from conformance.template import Lookup, Unfilled
 from conformance.wire import Unreachable, Wire
+
+if TYPE_CHECKING:
+    from conformance.replicas import Replica, Replicas
 
 Need = Mapping[str, Relation]
 
@@ -62,10 +65,18 @@ class World:
         self._order: list[Instance] = []
         self._enlisted: list[str] = []
         self.documented: Sequence[Documented] = ()
+        self.replicas: Replicas | None = None
         self.specimens: dict[tuple[str, str], tuple[Mapping[str, Any], ...]] = {}
         for resource, described in target.resources.items():
             for existing in described.instances:
                 self._adopt(resource, existing)
+
+    def replica(
+        self, environment: Mapping[str, str] | None = None, *, fresh: bool = False
+    ) -> Replica:
+        """A copy of the target of one's own, as `Replicas.of` starts it."""
+        assert self.replicas is not None
+        return self.replicas.of(environment, fresh=fresh)
 
     # --- values -------------------------------------------------------------------------------
 
