@@ -132,8 +132,14 @@ def cluster() -> Iterator[str]:
 
 
 @contextmanager
-def opened(url: str, *keys: str, totp_secret: str | None = None) -> Iterator[House]:
+def opened(
+    url: str,
+    *keys: str,
+    totp_secret: str | None = None,
+    prepare: Callable[[Hospital], None] = lambda _: None,
+) -> Iterator[House]:
     hospital = Hospital(signer=KEYED)
+    prepare(hospital)
     defects.seed(hospital, [defects.find(key) for key in keys])
     with database(url, PASSWORD, hospital.statements, totp_secret) as engine:
         hospital.engine = engine
