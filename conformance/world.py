@@ -460,7 +460,8 @@ class World:
         template = self.target.operation(resource, operation)
         found = extract(template.id or "$.id", answer)
         if found is None and template.lookup is not None:
-            found = self._looked_up(resource, operation, tenant, creator, payload)
+            around = {**(parent.lineage() if parent else {}), **others}
+            found = self._looked_up(resource, operation, tenant, creator, payload, around)
         if found is None:
             return None
         instance = Instance(
@@ -483,13 +484,19 @@ class World:
         return instance
 
     def _looked_up(
-        self, resource: str, operation: str, tenant: str, creator: str, payload: Payload
+        self,
+        resource: str,
+        operation: str,
+        tenant: str,
+        creator: str,
+        payload: Payload,
+        around: Mapping[str, Instance],
     ) -> Any:
-        """The id of what was just made, asked for by the values that were sent."""
+        """The id of what was just made, asked for by what was sent and what it belongs to."""
         lookup = self.target.operation(resource, operation).lookup
         assert lookup is not None
         sent = {f"sent.{name}": value for name, value in payload.fields.items()}
-        asking = self.payload(creator, resource, tenant, {}, **sent)
+        asking = self.payload(creator, resource, tenant, around, **sent)
         read = self.send(creator, lookup, asking, "set-up", (resource, "lookup"))
         answer = read.exchange.answer
         return extract(lookup.take["id"], answer) if answer is not None else None

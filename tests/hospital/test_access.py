@@ -71,6 +71,12 @@ def test_a_role_without_a_grant_is_refused_before_anything_else(role: str, sound
             assert answer.status_code == 403, (operation.id, answer.text)
 
 
+def alert_of(house: House, username: str, patient: str) -> str:
+    house.made(username, f"/patients/{patient}/vitals", {"respiratory_rate": 30})
+    rows = house.get(username, f"/patients/{patient}/alerts").json()["items"]
+    return str(rows[0]["id"])
+
+
 @pytest.fixture(scope="module")
 def south(sound: House) -> dict[str, str]:
     """One record of every kind in the south, by path parameter."""
@@ -98,6 +104,7 @@ def south(sound: House) -> dict[str, str]:
             "nurse.south", "/admissions", {"patient_id": patient, "bed_id": bed}
         ),
         "vitals_id": sound.made("nurse.south", f"{of_patient}/vitals", {"pulse": 60}),
+        "alert_id": alert_of(sound, "nurse.south", patient),
         "document_id": sound.made(
             "nurse.south", f"{of_patient}/documents", {"title": "x", "content": "x"}
         ),
