@@ -21,6 +21,9 @@ from reports.glyphs import stylesheet, symbols
 from reports.ledger import Exchange, Finding, Run
 from reports.matrix import FAILURES, STATE_WORDS, Matrix, described, in_order
 from reports.printable import one_line
+from reports.race_svg import STYLE as RACE_STYLE
+from reports.race_svg import race_svg
+from reports.timetables import calendars, in_words, races, tables
 from reports.verdict import Counts, Decision
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -34,6 +37,13 @@ _VERDICT_SENTENCES = {
     "conformant": "Every planned case that the target claims was tried, and none failed.",
     "not conformant": "The target broke at least one promise about who may see and do what.",
     "inconclusive": "Nothing was shown to fail, but not enough was shown to call it conformant.",
+}
+_OUTCOME_WORDS = {
+    "pass": "held",
+    "fail": "violated",
+    "inconclusive": "inconclusive",
+    "not_tested": "not tested",
+    "not_claimed": "not claimed",
 }
 _COUNT_WORDS = {
     "passed": "passed",
@@ -64,6 +74,9 @@ def report_html(run: Run, decision: Decision, matrix: Matrix, *, allure: str | N
                 "not_claimed": gaps(run, "not_claimed"),
             },
             frameworks=tallies(run),
+            races=races(run),
+            calendars=calendars(run),
+            tables=tables(run),
             duration=_duration(run),
             matrix=matrix,
             style=_style(),
@@ -91,6 +104,15 @@ def matrix_html(run: Run, matrix: Matrix) -> str:
     )
 
 
+def proofs_html(run: Run) -> str | None:
+    """Races, days and thresholds alone, as a page to attach; None if the run has none."""
+    found = {"races": races(run), "calendars": calendars(run), "tables": tables(run)}
+    if not any(found.values()):
+        return None
+    page = _environment().get_template("proofs.html.j2")
+    return page.render(header=run.header, style=_style(), **found)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -106,6 +128,8 @@ def _environment() -> Environment:
         counted=counted,
         told=_told,
         described=described,
+        race_svg=race_svg,
+        in_words=in_words,
         in_order=in_order,
     )
     environment.globals.update(
@@ -114,13 +138,14 @@ def _environment() -> Environment:
         relation_words=RELATION_WORDS,
         state_words=STATE_WORDS,
         count_words=_COUNT_WORDS,
+        outcome_words=_OUTCOME_WORDS,
         failures=FAILURES,
     )
     return environment
 
 
 def _style() -> str:
-    return (_TEMPLATES / "report.css").read_text(encoding="utf-8") + stylesheet()
+    return (_TEMPLATES / "report.css").read_text(encoding="utf-8") + stylesheet() + RACE_STYLE
 
 
 def _counts(counts: Counts) -> dict[str, int]:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from reports.printable import may_be_unsafe, one_line, printable_json
+from reports.proofs import Detail
 
 Outcome = Literal["pass", "fail", "inconclusive", "not_claimed", "not_tested"]
 Severity = Literal[
@@ -168,6 +169,7 @@ class Verdict:
     control: Control | None = None
     exchanges: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    detail: Detail = None
 
 
 @dataclass(frozen=True, slots=True)

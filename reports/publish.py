@@ -5,7 +5,7 @@ from pathlib import Path
 
 from reports.allure.results import write_results
 from reports.allure.site import AllureUnavailable, Site, default_cache, discard, generate
-from reports.html import matrix_html, report_html
+from reports.html import matrix_html, proofs_html, report_html
 from reports.junit import junit_text
 from reports.ledger import Run, read
 from reports.matrix import access_matrix
@@ -61,7 +61,11 @@ def publish(
     summary = _written(folder / "summary.json", summary_text(run, decision))
     sarif = _written(folder / "findings.sarif", sarif_text(run, decision))
     junit = _written(folder / "junit.xml", junit_text(run, decision))
-    results = write_results(run, decision, matrix_html(run, matrix), folder / "allure-results")
+    pages = {"Access matrix": matrix_html(run, matrix)}
+    proofs = proofs_html(run)
+    if proofs is not None:
+        pages["Races, days, thresholds"] = proofs
+    results = write_results(run, decision, pages, folder / "allure-results")
     site, problem = None, None
     if allure:
         try:

@@ -10,6 +10,7 @@ import json
 import shutil
 import uuid
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -77,10 +78,10 @@ def categories() -> list[dict[str, Any]]:
     ]
 
 
-def write_results(run: Run, decision: Decision, matrix_page: str, folder: Path) -> Path:
+def write_results(run: Run, decision: Decision, pages: Mapping[str, str], folder: Path) -> Path:
     """Writes the results into `folder`, replacing what was there, and returns it.
 
-    `matrix_page` is attached to the report as a whole.
+    `pages`, HTML by title, are attached to the report as a whole.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -97,7 +98,7 @@ def write_results(run: Run, decision: Decision, matrix_page: str, folder: Path) 
     for finding in ranked(run.findings):
         story = stories.get(finding.case, finding.rule)
         _write_result(folder, _finding_result(run, finding, story, folder, started))
-    _write_frame(run, decision, matrix_page, folder, started)
+    _write_frame(run, decision, pages, folder, started)
     return folder
 
 
@@ -216,22 +217,20 @@ def _finding_result(
 
 
 def _write_frame(
-    run: Run, decision: Decision, matrix_page: str, folder: Path, started: int
+    run: Run, decision: Decision, pages: Mapping[str, str], folder: Path, started: int
 ) -> None:
     """What belongs to the report as a whole."""
-    source = f"{uuid.uuid5(_NAMESPACE, run.head + 'matrix')}-attachment.html"
-    (folder / source).write_text(matrix_page, encoding="utf-8", newline="\n")
+    attachments = []
+    for title, page in pages.items():
+        source = f"{uuid.uuid5(_NAMESPACE, run.head + title)}-attachment.html"
+        (folder / source).write_text(page, encoding="utf-8", newline="\n")
+        attachments.append(
+            {"name": title, "source": source, "type": "text/html", "timestamp": started}
+        )
     _write_json(
         folder / f"{uuid.uuid5(_NAMESPACE, run.head + 'globals')}-globals.json",
         {
-            "attachments": [
-                {
-                    "name": "Access matrix",
-                    "source": source,
-                    "type": "text/html",
-                    "timestamp": started,
-                }
-            ],
+            "attachments": attachments,
             "errors": [],
         },
     )

@@ -28,7 +28,7 @@ ALLURE = Path(site.__file__).parent
 
 
 def results_of(run: Run, folder: Path) -> list[dict[str, Any]]:
-    write_results(run, decide(run), "<p>matrix</p>", folder)
+    write_results(run, decide(run), {"Access matrix": "<p>matrix</p>"}, folder)
     return [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*-result.json")]
 
 
@@ -91,7 +91,7 @@ def test_history_ids_stay_and_uuids_change_between_runs(tmp_path: Path) -> None:
 
 
 def test_hostile_text_stays_text_in_the_results(hospital: Run, tmp_path: Path) -> None:
-    write_results(hospital, decide(hospital), "<p>matrix</p>", tmp_path / "r")
+    write_results(hospital, decide(hospital), {"Access matrix": "<p>matrix</p>"}, tmp_path / "r")
     text = "".join(path.read_text("utf-8") for path in sorted((tmp_path / "r").iterdir()))
     assert "\x1b" not in text
     assert "\x00" not in text
@@ -223,7 +223,9 @@ def test_two_installations_at_once_do_not_collide(
 def real_site(hospital: Run, tmp_path_factory: pytest.TempPathFactory) -> site.Site:
     """A report by the real Allure; skipped where it cannot be had."""
     folder = tmp_path_factory.mktemp("allure")
-    results = write_results(hospital, decide(hospital), "<p>matrix</p>", folder / "results")
+    results = write_results(
+        hospital, decide(hospital), {"Access matrix": "<p>matrix</p>"}, folder / "results"
+    )
     history = folder / "history.jsonl"
     try:
         made = generate(
