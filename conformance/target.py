@@ -99,6 +99,9 @@ class Operation(Request):
     counts: str | None = Field(default=None, description="the list whose rows 'total' counts")
     finds: str | None = Field(default=None, description="the field that {term} searches in")
     after: list[str] = Field(default=[], description="operations done first, for the right state")
+    above: dict[str, list[str]] = Field(
+        default={}, description="operations done first to what it belongs to: {order: [verify]}"
+    )
     unchanged: str | None = Field(default=None, description="operation that shows the state")
     shows_change: bool = Field(default=True, description="whether 'unchanged' would show it")
     fresh: Names = Field(default=[], description="parents that each instance needs for itself")
@@ -522,6 +525,11 @@ class Target(Strict):
             if ancestor in named:
                 return ancestor
         return None
+
+    def state(self, resource: str, name: str, about: str | None) -> list[str]:
+        """The operations that an instance of `about` needs done for this operation."""
+        operation = self.operation(resource, name)
+        return operation.after if about == resource else operation.above.get(about or "", [])
 
     def batch(self, resource: str, name: str) -> bool:
         """Whether the operation takes a list of ids ({ids})."""

@@ -576,6 +576,7 @@ class World:
                 tenant,
                 {**relevant, **asked.get(parent_name, {})},
                 fresh=parent_name in template.fresh,
+                state=template.above.get(parent_name, ()),
                 above=further,
             )
         known = parent.lineage() if parent else {}
@@ -599,13 +600,20 @@ class World:
         parent_name = self.target.resources[resource].parent
         if parent_name is None:
             raise NotBuilt(f"{resource} is not below {within.resource}")
+        template = self.target.operation(resource, operation)
         if parent_name == within.resource:
             parent = within
             for persona, relation in above.items():
                 self._relate(persona, parent, relation)
         else:
-            parent = self.obtain(parent_name, tenant, above, within=within, apart_from=apart_from)
-        template = self.target.operation(resource, operation)
+            parent = self.obtain(
+                parent_name,
+                tenant,
+                above,
+                state=template.above.get(parent_name, ()),
+                within=within,
+                apart_from=apart_from,
+            )
         known = parent.lineage()
         others = {
             name: self.obtain(name, tenant, {}, fresh=name in template.fresh)

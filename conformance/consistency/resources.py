@@ -78,6 +78,14 @@ def _operation(target: Target, resource: str, name: str, actors: set[str]) -> It
     for other in (*operation.after, operation.unchanged, operation.counts):
         if other is not None and other not in siblings:
             yield Problem(here, names.unknown(other, "operation", siblings))
+    for above, done in operation.above.items():
+        if above not in target.resources:
+            yield Problem((*here, "above"), names.unknown(above, "resource", target.resources))
+            continue
+        known = target.resources[above].operations
+        for other in done:
+            if other not in known:
+                yield Problem((*here, "above"), names.unknown(other, "operation", known))
     for other in (*operation.fresh, *operation.shows, operation.object):
         if other is not None and other not in target.resources:
             yield Problem(here, names.unknown(other, "resource", target.resources))

@@ -371,7 +371,8 @@ def _first_half(
     if not creates:
         record = world.obtain(resource, tenant, need, fresh=True, state=operation.after)
         return record, _half(world, persona, resource, name, record, None)
-    parent = world.obtain(about, tenant, need, fresh=True) if about else None
+    state = world.target.state(resource, name, about)
+    parent = world.obtain(about, tenant, need, fresh=True, state=state) if about else None
     lineage = world.around(resource, name, tenant, parent)
     payload = world.payload(persona, resource, tenant, lineage)
     read = world.send(persona, operation, payload, "set-up", (resource, name))

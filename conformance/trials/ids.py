@@ -79,8 +79,8 @@ def _theirs(world: World, case: Case, resource: str) -> tuple[Instance, list[Vie
                 viewers.append((persona, name))
                 break
     state: list[str] = []
-    if resource == case.resource and case.operation:
-        state = world.target.operation(resource, case.operation).after
+    if case.resource and case.operation:
+        state = world.target.state(case.resource, case.operation, resource)
     return world.obtain(resource, tenant, need, fresh=True, state=state), viewers
 
 

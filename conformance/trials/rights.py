@@ -213,7 +213,7 @@ def ended_relation(world: World, case: Case) -> Scenario:
             {},
             within=anchor,
             apart_from=case.persona,
-            state=operation.after if about == head else (),
+            state=world.target.state(head, name, about),
         )
     elif head != case.resource and operation.after:
         _child(world, head, tenant, anchor, case.persona, operation.after)
@@ -288,7 +288,7 @@ def _in_collection(
 
 def _state(world: World, case: Case) -> Sequence[str]:
     head, _, name = (case.variant or "").partition(".")
-    return world.target.operation(head, name).after if head == case.resource else ()
+    return world.target.state(head, name, case.resource)
 
 
 def _child(

@@ -97,7 +97,7 @@ def set_up(world: World, case: Case, *, fresh: bool = False) -> Setting:
             raise NotBuilt(
                 f"a writing case needs an instance of its own, and {about} has only 'instances'"
             )
-        state = operation.after if about == case.resource else ()
+        state = target.state(case.resource, case.operation, about)
         setting.instance = world.obtain(about, tenant, need, fresh=fresh, state=state)
     setting.lineage = world.around(case.resource, case.operation, tenant, setting.instance)
     return setting
@@ -123,7 +123,7 @@ def mine_of(world: World, case: Case, *, fresh: bool) -> Instance | None:
                 case.tenant,
                 need,
                 fresh=fresh or about in operation.fresh,
-                state=operation.after if about == case.resource else (),
+                state=world.target.state(case.resource, case.operation, about),
             )
     raise NotBuilt(f"{case.persona} can stand in no relation that grants {case.operation}")
 
