@@ -1,0 +1,229 @@
+"""Pins: awkward instants at which the clock is pinned, and what each is worth. Pure but for tables.
+
+The kill matrix says which naive implementations each pin exposes. For a zone that no pin of the
+table names, pins are derived: whatever can be exposed in that zone is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from functools import cached_property, lru_cache
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import yaml
+
+from conformance.home import HOME
+from conformance.instants import (
+    DAY,
+    at_wall,
+    exists,
+    happens_twice,
+    local_date,
+    transitions,
+)
+from conformance.naive import NAIVE, exposed
+
+_TABLE = HOME / "fixtures" / "tables" / "clock_pins.yaml"
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Pin:
+    """An instant (UTC) in a zone, why it is awkward, and whether it is of the smallest set."""
+
+    id: str
+    why: str
+    zone: str
+    instant: datetime
+    smallest: bool = True
+
+    @property
+    def local(self) -> datetime:
+        """What the wall clock shows; naive, with its fold."""
+        return self.instant.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
+
+    @property
+    def date(self) -> date:
+        """The local date, which is the right one."""
+        return local_date(self.instant, self.zone)
+
+    @cached_property
+    def exposes(self) -> tuple[str, ...]:
+        """The naive implementations that are wrong at it, in the order of naive.py."""
+        found = exposed(self.instant, self.zone)
+        return tuple(name for name in NAIVE if name in found)
+
+
+@lru_cache(maxsize=1)
+def rows() -> Mapping[str, Any]:
+    """The table of pins as it stands in fixtures/tables/clock_pins.yaml."""
+    found: dict[str, Any] = yaml.safe_load(_TABLE.read_text(encoding="utf-8"))
+    return found
+
+
+@lru_cache(maxsize=1)
+def table() -> tuple[Pin, ...]:
+    """The pins of the table, in its order."""
+    return tuple(
+        Pin(
+            row["id"],
+            row["why"],
+            row["zone"],
+            at_wall(datetime.fromisoformat(row["local"]), row["zone"], row["fold"]),
+            row["smallest_set"],
+        )
+        for row in rows()["pins"]
+    )
+
+
+def matrix(pins: Iterable[Pin]) -> dict[str, frozenset[str]]:
+    """The kill matrix: the id of each pin with what it exposes."""
+    return {pin.id: frozenset(pin.exposes) for pin in pins}
+
+
+def smallest_cover(rows: Mapping[K, Collection[str]]) -> list[K]:
+    """The fewest keys that together have every value which any has; the same ones each time.
+
+    Exact: branches on the value that the fewest have, and gives up what cannot become smaller.
+    """
+    kept = {key: frozenset(found) for key, found in rows.items() if found}
+    needed = frozenset[str]().union(*kept.values()) if kept else frozenset[str]()
+    best: list[K] | None = None
+
+    def search(left: frozenset[str], chosen: list[K]) -> None:
+        nonlocal best
+        if not left:
+            if best is None or len(chosen) < len(best):
+                best = list(chosen)
+            return
+        most = max(len(found & left) for found in kept.values())
+        if best is not None and len(chosen) + -(-len(left) // most) >= len(best):
+            return
+        rarest = min(sorted(left), key=lambda one: sum(one in found for found in kept.values()))
+        able = [key for key, found in kept.items() if rarest in found]
+        for key in sorted(able, key=lambda one: -len(kept[one] & left)):
+            search(left - kept[key], [*chosen, key])
+
+    search(needed, [])
+    return best or []
+
+
+_WALLS = (
+    "00:00:00",
+    "00:10:00",
+    "00:30:00",
+    "01:30:00",
+    "01:45:00",
+    "23:30:00",
+    "23:45:00",
+    "23:50:00",
+    "23:59:59.500000",
+)
+
+
+def _days(zone: str) -> dict[date, str]:
+    """The days on which it is worth to pin, with why: ends of months and years, 29 Feb, DST."""
+    found = {
+        date(2026, 1, 31): "month end",
+        date(2026, 2, 1): "month start",
+        date(2026, 2, 28): "leapling's 18th, the day before",
+        date(2026, 3, 1): "leapling's 18th",
+        date(2026, 7, 1): "summer month start",
+        date(2026, 7, 31): "summer month end",
+        date(2026, 12, 31): "year end",
+        date(2027, 1, 1): "year start",
+        date(2028, 2, 28): "28 Feb of a leap year",
+        date(2028, 2, 29): "29 Feb",
+    }
+    for change in transitions(zone, 2026):
+        day = local_date(change - timedelta(seconds=1), zone)
+        for shift, says in ((-1, "eve of"), (0, "day of"), (1, "day after"), (2, "2 days after")):
+            found.setdefault(day + shift * DAY, f"{says} a clock change")
+    return found
+
+
+def _candidates(zone: str) -> Iterator[Pin]:
+    for day, why in sorted(_days(zone).items()):
+        for wall in _WALLS:
+            local = datetime.combine(day, time.fromisoformat(wall))
+            if not exists(local, zone):
+                continue
+            for fold in (0, 1) if happens_twice(local, zone) else (0,):
+                says = f"{why}, {wall[:5]}" + (", second time" if fold else "")
+                instant = at_wall(local, zone, fold)
+                yield Pin(
+                    f"{zone.replace('/', '-')}.{local:%Y%m%dT%H%M}.{fold}", says, zone, instant
+                )
+
+
+@lru_cache(maxsize=64)
+def derived(zone: str) -> tuple[Pin, ...]:
+    """The fewest pins that expose in `zone` whatever can be exposed there, in order of time."""
+    best: dict[frozenset[str], Pin] = {}
+    for pin in _candidates(zone):
+        best.setdefault(frozenset(pin.exposes), pin)
+    most = {pin: found for found, pin in best.items() if not any(found < other for other in best)}
+    chosen = smallest_cover({pin: sorted(found) for pin, found in most.items()})
+    return tuple(sorted(chosen, key=lambda pin: pin.instant))
+
+
+@lru_cache(maxsize=64)
+def dull(zone: str) -> Pin:
+    """An instant of an ordinary day at which hardly any naive implementation is wrong."""
+    day = date(2026, 5, 14)
+    hours = sorted(range(1, 24), key=lambda hour: abs(hour - 12))
+    able = (
+        Pin("dull", "an ordinary hour", zone, at_wall(datetime.combine(day, time(hour, 20)), zone))
+        for hour in hours
+    )
+    return min(able, key=lambda pin: len(pin.exposes))
+
+
+@lru_cache(maxsize=256)
+def across(zone: str, seconds: float) -> tuple[Pin, ...]:
+    """Instants so placed that `seconds` from them on reach across each clock change of 2026.
+
+    The change lies in the middle, and the sum does not, as wall clocks count it.
+    """
+    return tuple(
+        Pin(
+            f"{zone.replace('/', '-')}.{change:%Y%m%dT%H%M}.{seconds:g}s",
+            f"{seconds:g} s across the clock change of {local_date(change, zone)}",
+            zone,
+            change - timedelta(seconds=seconds / 2),
+        )
+        for change in transitions(zone, 2026)
+    )
+
+
+def kill_matrix(pins: Iterable[Pin] | None = None) -> str:
+    """The kill matrix as a Markdown table; pins of the smallest set are in bold."""
+    shown = tuple(table() if pins is None else pins)
+    head = ["pin", "local time", "zone", *NAIVE]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * 3 + ":-:|" * len(NAIVE)]
+    for pin in shown:
+        name = f"**{pin.id}**" if pin.smallest else pin.id
+        local = pin.local.isoformat(
+            sep=" ", timespec="milliseconds" if pin.local.microsecond else "minutes"
+        )
+        local += " (second)" if pin.local.fold else ""
+        marks = ["×" if one in pin.exposes else " " for one in NAIVE]
+        lines.append("| " + " | ".join([name, local, pin.zone, *marks]) + " |")
+    counts = [str(sum(one in pin.exposes for pin in shown)) for one in NAIVE]
+    lines.append("| | | exposed by | " + " | ".join(counts) + " |")
+    return "\n".join(lines)
+
+
+__all__ = [
+    "Pin",
+    "across",
+    "derived",
+    "dull",
+    "kill_matrix",
+    "matrix",
+    "smallest_cover",
+    "table",
+]

@@ -1,0 +1,69 @@
+"""The pins, and what they are worth: the kill matrix."""
+
+from pathlib import Path
+
+import pytest
+
+from conformance import pins
+from conformance.instants import written
+from conformance.naive import NAIVE
+from conformance.pins import Pin
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS = {row["id"]: row for row in pins.rows()["pins"]}
+
+
+@pytest.mark.parametrize("pin", pins.table(), ids=lambda pin: pin.id)
+def test_a_pin_is_and_exposes_what_the_table_says(pin: Pin) -> None:
+    row = ROWS[pin.id]
+    assert sorted(pin.exposes) == sorted(row["exposes"])
+    assert (written(pin.instant), str(pin.date), pin.local.fold) == (
+        row["utc"],
+        row["local_date"],
+        row["fold"],
+    )
+
+
+def test_every_naive_implementation_is_named_and_exposed() -> None:
+    assert set(NAIVE) == set(pins.rows()["naive_implementations"])
+    assert set().union(*pins.matrix(pins.table()).values()) == set(NAIVE)
+
+
+def test_the_smallest_set_exposes_all_and_none_is_smaller() -> None:
+    rows = {key: sorted(found) for key, found in pins.matrix(pins.table()).items()}
+    smallest = [pin for pin in pins.table() if pin.smallest]
+    assert set().union(*pins.matrix(smallest).values()) == set(NAIVE)
+    assert len(pins.smallest_cover(rows)) == len(smallest) == 12
+
+
+def test_a_smallest_cover_is_found_where_the_greedy_way_is_not() -> None:
+    rows = {"both": ["a", "b", "c", "d"], "left": ["a", "b", "e"], "right": ["c", "d", "f"]}
+    assert sorted(pins.smallest_cover(rows)) == ["left", "right"]
+    assert pins.smallest_cover({}) == []
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata", "Pacific/Auckland"])
+def test_pins_of_another_zone_expose_what_any_candidate_there_does(zone: str) -> None:
+    found = pins.derived(zone)
+    reach = {name for pin in pins._candidates(zone) for name in pin.exposes}
+    assert {name for pin in found for name in pin.exposes} == reach
+    assert {"UTC", "SIGN", "59S", "INCL", "NOLEAP", "AYEAR", "ISOY"} <= reach
+    assert len(found) <= 10
+    assert all(pin.zone == zone for pin in found)
+
+
+def test_nothing_naive_is_wrong_at_a_dull_hour_in_most_zones() -> None:
+    for zone in ("Asia/Dhaka", "America/St_Johns", "Europe/Berlin"):
+        assert pins.dull(zone).exposes == ()
+
+
+def test_an_instant_reaches_across_each_clock_change() -> None:
+    spring, autumn = pins.across("America/New_York", 3600)
+    assert written(spring.instant) == "2026-03-08T06:30:00Z"
+    assert written(autumn.instant) == "2026-11-01T05:30:00Z"
+    assert pins.across("Asia/Dhaka", 3600) == ()
+
+
+def test_the_matrix_in_the_documentation_is_the_computed_one() -> None:
+    page = (ROOT / "docs" / "suites" / "day_boundary.md").read_text(encoding="utf-8")
+    assert pins.kill_matrix() in page
