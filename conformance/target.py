@@ -22,6 +22,7 @@ from pydantic import (
 
 from conformance.claims import Accounts, BreakGlass, Channel, Cors, Duty, Limit, Trail
 from conformance.document import meant
+from conformance.races import Race, Racing
 from conformance.schema import (
     REQUEST,
     Extraction,
@@ -482,6 +483,8 @@ class Target(Strict):
     duties: list[Duty] = []
     audit: Trail | None = None
     cors: Cors | None = None
+    racing: Racing = Racing()
+    races: dict[str, Race] = {}
     _enlisted: dict[str, Persona] = PrivateAttr(default_factory=dict)
 
     def account(self, persona: str) -> Persona:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from conformance.consistency import claims, resources, system
+from conformance.consistency import claims, races, resources, system
 from conformance.document import Problem
 from conformance.target import Target
 
-_PARTS = (system, resources, claims)
+_PARTS = (system, resources, claims, races)
 
 
 def check(target: Target) -> list[Problem]:
