@@ -247,7 +247,7 @@ def _writes(target: Target, persona: str) -> Iterator[tuple[str, str]]:
 def second_factors(target: Target, profile: Profile) -> Iterator[Case]:
     """Logins that stop before, or fail at, the second step."""
     line = 'then: [{request: POST /auth/mfa, json: {code: "{totp}"}}]'
-    found = unlimited = False
+    found = unlimited = unmade = False
     for way, persona in ways(target, profile):
         if target.login[way].then:
             found = True
@@ -255,7 +255,9 @@ def second_factors(target: Target, profile: Profile) -> Iterator[Case]:
             claim = target.accounts.lock_out
             if claim is None or claim.codes is None:
                 unlimited = True
-            elif target.accounts.create is not None:
+            elif target.accounts.create is None:
+                unmade = True
+            else:
                 variants.append("many-codes")
             for variant in variants:
                 yield of_persona(target, persona, f"{way}.{variant}")
@@ -266,6 +268,8 @@ def second_factors(target: Target, profile: Profile) -> Iterator[Case]:
         yield unclaimed("login.NAME.then", line)
     elif unlimited:
         yield unclaimed("accounts.lock_out.codes", "lock_out: {attempts: 5, codes: 5}")
+    elif unmade:
+        yield unclaimed(*CREATE)
 
 
 def refreshes(target: Target, profile: Profile) -> Iterator[Case]:

@@ -424,6 +424,7 @@ def test_codes_are_tried_without_end_by_accounts_of_their_own() -> None:
     assert unclaimed(identity.second_factors, described(logins, CREATE)) == [
         "accounts.lock_out.codes"
     ]
+    assert unclaimed(identity.second_factors, described(logins, lock_out)) == ["accounts.create"]
 
 
 def test_second_factors_are_gone_round_by_every_login_without() -> None:
