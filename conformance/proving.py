@@ -162,7 +162,8 @@ def _run(
     started = time.monotonic()
     arguments = ["--database-url", database]
     if seeded is not None:
-        arguments += ["--defect", seeded.name]
+        # In the environment, so that copies that the run starts for itself have it too.
+        environ = {**environ, "HOSPITAL_DEFECT": seeded.name}
     try:
         with _service(arguments, place, environ) as url:
             command = [sys.executable, "-m", "conformance", "run", "--target", str(_TARGET)]
