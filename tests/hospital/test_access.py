@@ -177,8 +177,8 @@ def test_a_batch_answers_foreign_and_missing_alike(sound: House, south: Any) -> 
 
 
 FRONT_DESK = (
-    "id name birth_date sex mrn address phone email next_of_kin language insurance_payer"
-    " insurance_id_last4 national_id_last4"
+    "id name birth_date age_years adult sex mrn address phone email next_of_kin language"
+    " insurance_payer insurance_id_last4 national_id_last4"
 )
 
 
@@ -186,9 +186,12 @@ FRONT_DESK = (
     ("role", "fields"),
     [
         ("receptionist", FRONT_DESK),
-        ("pharmacist", "id name birth_date sex mrn allergies"),
-        ("lab_technician", "id name birth_date sex mrn"),
-        ("billing_clerk", "id name birth_date mrn address insurance_payer insurance_id"),
+        ("pharmacist", "id name birth_date age_years adult sex mrn allergies"),
+        ("lab_technician", "id name birth_date age_years adult sex mrn"),
+        (
+            "billing_clerk",
+            "id name birth_date age_years adult mrn address insurance_payer insurance_id",
+        ),
     ],
 )
 def test_masked_fields_are_absent_everywhere(role: str, fields: str, sound: House) -> None:
