@@ -49,11 +49,16 @@ class Identity:
 
 
 def scope(
-    target: Target, persona: str, identity: Identity, given: Mapping[str, Any] | None = None
+    target: Target,
+    persona: str,
+    identity: Identity,
+    given: Mapping[str, Any] | None = None,
+    now: float | None = None,
 ) -> Lookup:
     """Values for login templates: the persona's facts, what was taken, the TOTP code, cookies.
 
-    `given` stands in for facts; `code` there for the TOTP code.
+    `given` stands in for facts; `code` there for the TOTP code. `now` is the time (UTC seconds) of
+    the TOTP code, the real one unless given.
     """
     given = given or {}
     account = target.account(persona)
@@ -63,7 +68,7 @@ def scope(
     def lookup(name: str, _argument: str | None, _field: str) -> Any:
         head, _, tail = name.partition(".")
         if name == "totp":
-            return given["code"] if "code" in given else code(persona, str(facts["totp"]))
+            return given["code"] if "code" in given else code(persona, str(facts["totp"]), now)
         if head == "cookie" and tail:
             return identity.cookies[tail]
         if head == "persona" and tail:
@@ -84,10 +89,10 @@ class _Totp(pyotp.TOTP):
         return base64.b32decode(padded, casefold=True)
 
 
-def code(persona: str, secret: str) -> str:
-    """The current TOTP code (RFC 6238). Raises LoginFailed if `secret` is none."""
+def code(persona: str, secret: str, now: float | None = None) -> str:
+    """The TOTP code (RFC 6238) of `now`, UTC seconds. Raises LoginFailed if `secret` is none."""
     try:
-        return _Totp(secret.replace(" ", "")).now()
+        return _Totp(secret.replace(" ", "")).at(int(time.time() if now is None else now))
     except (ValueError, TypeError) as error:
         raise LoginFailed(f"{persona}: the fact 'totp' is no base32 secret: {error}") from None
 
@@ -97,9 +102,9 @@ _TOTP_SECONDS = 30
 
 def await_unused_code(wire: Wire, persona: str) -> None:
     """A code works once (RFC 6238 section 5.2): wait for the next one if this one was sent."""
-    if wire.codes.get(persona) == int(time.time() // _TOTP_SECONDS):
-        time.sleep(_TOTP_SECONDS - time.time() % _TOTP_SECONDS + 0.05)
-    wire.codes[persona] = int(time.time() // _TOTP_SECONDS)
+    if wire.codes.get(persona) == int(wire.now() // _TOTP_SECONDS):
+        wire.sleep(_TOTP_SECONDS - wire.now() % _TOTP_SECONDS + 0.05)
+    wire.codes[persona] = int(wire.now() // _TOTP_SECONDS)
 
 
 def _shown(answer: Answer) -> str:
@@ -132,9 +137,9 @@ def _do(
     secret: bool = True,
     given: Mapping[str, Any] | None = None,
 ) -> Answer:
-    lookup = scope(wire.target, persona, identity, given)
     if "totp" in step.placeholders and "code" not in (given or {}):
         await_unused_code(wire, persona)
+    lookup = scope(wire.target, persona, identity, given, wire.now())
     try:
         message = build(
             wire, step, lookup, headers=headers, cookies=identity.cookies, tenant=lookup
@@ -178,7 +183,7 @@ def log_in(
     first_step(wire, persona, login, identity, main, given)
     if login.lifetime is not None:
         identity.values.setdefault("expires_in", login.lifetime)
-    identity.obtained = time.time()
+    identity.obtained = wire.now()
     for step in login.then:
         headers = _safe_credentials(persona, wire, login, identity)
         answer = _do(wire, persona, step, identity, headers, given=given)
@@ -227,7 +232,7 @@ def hide(wire: Wire, login: Login, identity: Identity) -> None:
 
 
 def _work_out(wire: Wire, persona: str, login: Login, identity: Identity) -> None:
-    lookup = scope(wire.target, persona, identity)
+    lookup = scope(wire.target, persona, identity, now=wire.now())
     for name, template in login.let.items():
         try:
             identity.values[name] = render(template, lookup)
@@ -252,7 +257,7 @@ def refresh(wire: Wire, persona: str, login: Login, old: Identity) -> Identity:
         value = extract(source, answer) if name not in step.take else None
         if value is not None:
             identity.values[name] = value
-    identity.obtained = time.time()
+    identity.obtained = wire.now()
     _work_out(wire, persona, login, identity)
     hide(wire, login, identity)
     return identity
@@ -283,7 +288,7 @@ def credentials(persona: str, target: Target, login: Login, identity: Identity) 
 
 
 def _oauth2(wire: Wire, persona: str, settings: OAuth2) -> dict[str, Any]:
-    lookup = scope(wire.target, persona, Identity())
+    lookup = scope(wire.target, persona, Identity(), now=wire.now())
     where = f"{persona} could not get a token at {settings.token}"
     try:
         client: dict[str, Any] = {

@@ -173,8 +173,10 @@ def _run(
                 # Enough to say by which rules it is caught; the clean twin is walked to its end.
                 command += ["--stop-after", str(FINDINGS_ENOUGH)]
             command += [*(f"--suite={suite}" for suite in suites)]
+            # Copies that the run starts for itself carry the defect as well.
+            carried = {**environ, "HOSPITAL_DEFECT": seeded.name} if seeded else environ
             done = subprocess.run(
-                command, env=environ, capture_output=True, text=True, timeout=_RUN_SECONDS
+                command, env=carried, capture_output=True, text=True, timeout=_RUN_SECONDS
             )
     except (InvalidDocument, subprocess.TimeoutExpired) as error:
         return Proof(seeded, 4, (), (), 0, time.monotonic() - started, str(error))

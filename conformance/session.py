@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -54,7 +53,8 @@ class Session:
         if self._identity is None:
             self._identity = self._shared(renew=False)
         expires = None if self._fixed else self._identity.expires
-        if expires is not None and time.time() > expires - min(_EXPIRY_LEEWAY, self._lifetime / 4):
+        leeway = min(_EXPIRY_LEEWAY, self._lifetime / 4)
+        if expires is not None and self.wire.now() > expires - leeway:
             self._identity = self._shared(renew=True)
         return self._identity
 
@@ -166,7 +166,7 @@ class Session:
         if answer is not None and self.persona != ANONYMOUS and not kept:
             self._keep_cookies(answer)
             old = self.identity.obtained
-            if answer.status == 401 and time.time() - old > _EXPIRY_LEEWAY:
+            if answer.status == 401 and self.wire.now() - old > _EXPIRY_LEEWAY:
                 self.renew()
                 message = self.message(template, lookup, tenant)
                 exchange = self.wire.send(message, self.persona, purpose)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -19,17 +20,26 @@ Made = tuple[Any, str | None]
 
 
 class Synthesis:
-    """Makes values; the same seed gives the same ones, but for what must be unique."""
+    """Makes values; the same seed gives the same ones, but for what must be unique.
 
-    def __init__(self, target: Target, mint: Mint, seed: int) -> None:
+    `now` is the target's time, in UTC seconds.
+    """
+
+    def __init__(
+        self, target: Target, mint: Mint, seed: int, now: Callable[[], float] = time.time
+    ) -> None:
         self._target = target
         self._mint = mint
+        self._now = now
         self._faker = Faker("en_US")
         self._faker.seed_instance(seed)
         self._padding = ""
-        start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        start = self._instant().replace(minute=0, second=0, microsecond=0)
         # Workers and runs must not ask for the same slots.
         self._future = start + timedelta(days=30, hours=secrets.randbelow(5000))
+
+    def _instant(self) -> datetime:
+        return datetime.fromtimestamp(self._now(), UTC)
 
     @contextlib.contextmanager
     def long_texts(self) -> Iterator[None]:
@@ -64,9 +74,11 @@ class Synthesis:
             return self._faker.date_between("-90y", "-18y").isoformat()
         if name in {"today", "date"}:
             described = self._target.tenants.get(tenant)
-            return datetime.now(described.zone if described else UTC).date().isoformat()
+            return (
+                self._instant().astimezone(described.zone if described else UTC).date().isoformat()
+            )
         if name == "now":
-            return _instant(datetime.now(UTC))
+            return _instant(self._instant())
         if name == "future":
             self._future += timedelta(hours=1)
             return _instant(self._future)

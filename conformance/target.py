@@ -22,6 +22,7 @@ from pydantic import (
 
 from conformance.claims import Accounts, BreakGlass, Channel, Cors, Duty, Limit, Trail
 from conformance.document import meant
+from conformance.ledgers import Clock, Ledger
 from conformance.races import Race, Racing
 from conformance.schema import (
     REQUEST,
@@ -485,6 +486,8 @@ class Target(Strict):
     cors: Cors | None = None
     racing: Racing = Racing()
     races: dict[str, Race] = {}
+    clock: Clock | None = None
+    ledgers: dict[str, Ledger] = {}
     _enlisted: dict[str, Persona] = PrivateAttr(default_factory=dict)
 
     def account(self, persona: str) -> Persona:

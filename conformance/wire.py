@@ -108,7 +108,11 @@ class _BoundedTransport(httpx.HTTPTransport):
 
 
 class Wire:
-    """Sends messages to one origin and keeps what was said."""
+    """Sends messages to one origin and keeps what was said.
+
+    `headers` go with every message; `now` and `sleep` are the target's time, in UTC seconds, where
+    its clock is pinned.
+    """
 
     def __init__(
         self,
@@ -125,6 +129,9 @@ class Wire:
         self.journal: Journal | None = None
         self.sent = 0
         self.codes: dict[str, int] = {}
+        self.headers: dict[str, str] = {}
+        self.now: Callable[[], float] = time.time
+        self.sleep: Callable[[float], None] = time.sleep
         self._ids = itertools.count(1)
         self._deadline = Deadline()
         self._whole = _like is None
@@ -157,6 +164,7 @@ class Wire:
         other = Wire(self.target, self.base_url, self.redactor, source, self)
         other.follow(self)
         other.codes, other.journal = self.codes, self.journal
+        other.headers, other.now, other.sleep = self.headers, self.now, self.sleep
         return other
 
     def follow(self, other: Wire) -> None:
@@ -294,7 +302,7 @@ def build(
     target = wire.target
     path = render_path(template.path, lookup)
     query = dict(template.query)
-    sent: dict[str, str] = {**target.system.headers}
+    sent: dict[str, str] = {**target.system.headers, **wire.headers}
     if tenant is not None:
         sent |= {key: str(render(text, tenant)) for key, text in target.tenancy.header.items()}
         if target.tenancy.host:

@@ -52,7 +52,8 @@ class World:
         self.wire = wire
         self.sessions = sessions
         self.mint = Mint(policy.tenants(target), planted_fields(target), uuid.uuid4().int)
-        self.synthesis = Synthesis(target, self.mint, seed)
+        self.synthesis = Synthesis(target, self.mint, seed, wire.now)
+        self._seed = seed
         self.instances: dict[str, Instance] = {}
         self.left_over: list[tuple[Instance, str]] = []
         self.asked: dict[str, tuple[str, str]] = {}
@@ -77,6 +78,17 @@ class World:
         """A copy of the target of one's own, as `Replicas.of` starts it."""
         assert self.replicas is not None
         return self.replicas.of(environment, fresh=fresh)
+
+    def anew(self, wire: Wire) -> World:
+        """A further world on the target behind `wire`, with sessions and instances of its own.
+
+        What it makes is removed together with everything else.
+        """
+        sessions = {name: Session(wire, name) for name in self.sessions}
+        other = World(self.target, wire, sessions, self._seed, self.catch_all)
+        other.asked, other.documented, other.replicas = self.asked, self.documented, self.replicas
+        other._order, other.left_over = self._order, self.left_over
+        return other
 
     # --- values -------------------------------------------------------------------------------
 
@@ -648,6 +660,18 @@ class World:
         )
         instance.related.setdefault(relation, set()).add(persona)
         instance.taken[persona, relation] = taken
+
+    def stand(self, persona: str, instance: Instance, relation: Relation) -> None:
+        """Have the persona stand in `relation` to the instance or, where that says so, above it.
+
+        Raises NotBuilt.
+        """
+        roles = policy.roles_of(self.target, persona)
+        way = policy.way(self.target, instance.resource, relation, roles)
+        if way is not None and way.way == "parent" and instance.parent is not None:
+            self.stand(persona, instance.parent, relation)
+        else:
+            self._relate(persona, instance, relation)
 
     def end_relation(self, persona: str, instance: Instance, relation: Relation) -> Read:
         """End what makes `persona` stand in `relation`. Raises NotBuilt if nothing says how."""

@@ -140,15 +140,13 @@ def test_sessions_that_share_a_folder_share_the_login(tmp_path: Path, enter: Ent
     assert app.state.seen["/token"] == 1
 
 
-def test_sessions_that_share_a_folder_share_what_is_renewed(
-    tmp_path: Path, enter: Enter, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sessions_that_share_a_folder_share_what_is_renewed(tmp_path: Path, enter: Enter) -> None:
     app = doors.expiring()
     first, second = (enter(app, REFRESHED, tmp_path) for _ in range(2))
     first.ask()
     second.ask()
-    now = time.time
-    monkeypatch.setattr(time, "time", lambda: now() + 3600)
+    for visit in (first, second):
+        visit.session.wire.now = lambda: time.time() + 3600
     assert first.ask().status == second.ask().status == 200
     assert (app.state.seen["/token"], app.state.seen["/refresh"]) == (1, 1)
 
