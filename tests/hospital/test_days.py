@@ -13,7 +13,7 @@ import pytest
 from fixtures.hospital import clock, days
 
 from .conftest import opened
-from .pinned import pinned
+from .pinned import Pinned, pinned
 
 if TYPE_CHECKING:
     from .conftest import House
@@ -242,6 +242,55 @@ def test_what_expires_does_so_after_elapsed_time(
         for minutes, status in ((59, 200), (61, 404)):
             here.set(now + timedelta(minutes=minutes))
             assert here.ask("nurse", "GET", f"/patients/{patient}").status_code == status
+
+
+# --- sessions
+
+
+def answers(here: Pinned, at: datetime, headers: dict[str, str]) -> int:
+    given = {**headers, "X-Test-Clock": at.isoformat()}
+    return here.house.client.get("/me", headers=given).status_code
+
+
+@pytest.mark.parametrize("browser", [False, True])
+def test_a_session_that_nobody_uses_ends(browser: bool, timed: House) -> None:
+    with pinned(timed, NEW_YORK, "2026-03-08T01:50") as here:
+        start = datetime.fromisoformat(timed.get(None, "/test/clock").json()["application"])
+        if browser:
+            headers = timed.browser("nurse.south")
+        else:
+            token = timed.login("nurse.south").json()["access_token"]
+            headers = {"Authorization": f"Bearer {token}"}
+        minute = timedelta(minutes=1)
+        assert answers(here, start + 25 * minute, headers) == 200
+        assert answers(here, start + 50 * minute, headers) == 200
+        poll = {**headers, "X-Background": "true"}
+        assert answers(here, start + 59 * minute, poll) == 200
+        assert answers(here, start + 81 * minute, headers) == 401
+        assert answers(here, start + 81 * minute, poll) == 401
+
+
+def test_a_session_ends_after_half_a_day_whatever_it_does(timed: House) -> None:
+    with pinned(timed, NEW_YORK, "2026-03-07T20:00") as here:
+        start = datetime.fromisoformat(timed.get(None, "/test/clock").json()["application"])
+        headers = timed.browser("nurse.south")
+        twenty = timedelta(minutes=20)
+        statuses = [answers(here, start + twenty * n, headers) for n in range(1, 38)]
+        assert statuses == [200] * 36 + [401]
+
+
+def test_a_refresh_is_no_use_and_does_not_revive(timed: House) -> None:
+    with pinned(timed, NEW_YORK, "2026-03-07T20:00") as here:
+        start = datetime.fromisoformat(timed.get(None, "/test/clock").json()["application"])
+        token = timed.login("nurse.south").json()["refresh_token"]
+        statuses = []
+        for minutes in (20, 40):
+            at = {"X-Test-Clock": (start + timedelta(minutes=minutes)).isoformat()}
+            body = {"refresh_token": token}
+            answer = here.house.client.post("/auth/refresh", json=body, headers=at)
+            token = answer.json().get("refresh_token", "")
+            statuses.append(answer.status_code)
+        assert statuses == [200, 401]
 
 
 # --- the functions

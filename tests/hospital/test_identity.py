@@ -106,7 +106,13 @@ def test_a_second_factor_is_asked_for(guarded: House, clock: Clock) -> None:
         assert owed.status_code == 200
         assert owed.json()["mfa_required"] is True
         tokens = mfa(guarded, owed.json()["mfa_token"], clock.code()).json()
-        assert set(tokens) == {"access_token", "token_type", "expires_in", "refresh_token"}
+        assert set(tokens) == {
+            "access_token",
+            "token_type",
+            "expires_in",
+            "expires_at",
+            "refresh_token",
+        }
         assert guarded.get(None, "/me", headers=bearer(tokens)).json()["username"] == name
     assert "access_token" in guarded.login("nurse.south").json()
 
