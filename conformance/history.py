@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
-from conformance.model import Outcome, Read
+from conformance import power
+from conformance.model import Case, Outcome, Read
+from conformance.power import Calibration, Shot
 
 State = Mapping[str, Any]
 _STEPS = 50_000
@@ -125,33 +127,27 @@ class Round:
     @property
     def counted(self) -> bool:
         """Whether the round says something: released together, and known what came of all."""
-        return self.together and not (self.early or self.stalled or self.unknown)
+        whole = all(one.sent is not None for one in self.contestants)
+        return self.together and whole and not (self.early or self.stalled or self.unknown)
 
     @property
-    def seen_by(self) -> Literal["target", "harness"]:
-        """Whose clock tells when they arrived."""
-        told = all(one.arrived is not None for one in self.contestants)
-        return "target" if told and self.contestants else "harness"
-
-    @property
-    def arrivals(self) -> tuple[int, ...]:
-        """When they arrived (ns), by the target if it tells, else when they were sent."""
-        if self.seen_by == "target":
-            return tuple(one.arrived for one in self.contestants if one.arrived is not None)
-        return tuple(one.sent for one in self.contestants if one.sent is not None)
-
-    @property
-    def spread_us(self) -> float | None:
-        """Microseconds from the first arrival to the last."""
-        arrivals = self.arrivals
-        return (max(arrivals) - min(arrivals)) / 1000 if len(arrivals) > 1 else None
+    def shot(self) -> Shot:
+        """When they arrived, as the target told of all of them, else when they were sent."""
+        arrived = [one.arrived for one in self.contestants if one.arrived is not None]
+        if len(arrived) == len(self.contestants):
+            return Shot(tuple(arrived), "target")
+        return Shot(tuple(one.sent for one in self.contestants if one.sent is not None), "harness")
 
     @property
     def overlapped(self) -> bool:
-        """Whether all were sent before the first was answered."""
-        sent = [one.sent for one in self.contestants if one.sent is not None]
-        answered = [one.answered for one in self.contestants if one.answered is not None]
-        return len(sent) > 1 and bool(answered) and max(sent) < min(answered)
+        """Whether two were under way at one moment."""
+        return power.overlapped(
+            [
+                (one.sent, one.answered)
+                for one in self.contestants
+                if one.sent is not None and one.answered is not None
+            ]
+        )
 
 
 @dataclass(frozen=True)
@@ -172,6 +168,21 @@ class Terms:
     numbers: bool = False
     gapless: bool = False
     start: State = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A race with all its rounds, and what such rounds show on the twin (None: not measured).
+
+    `needed_us` is the window that has to have shown, in microseconds.
+    """
+
+    case: Case
+    name: str
+    terms: Terms
+    rounds: tuple[Round, ...]
+    calibration: Calibration | None = None
+    needed_us: float = 1000
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from conformance.cases import (
     wrong_parents,
 )
 from conformance.sources import (
+    concurrency,
     duties,
     hidden,
     identity,
@@ -37,6 +38,7 @@ __all__ = [
     "batches",
     "body_ids",
     "claims",
+    "concurrency",
     "counted",
     "duties",
     "errors",

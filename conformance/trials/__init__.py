@@ -6,6 +6,7 @@ under the denied one. A writing case has an instance of its own.
 
 from conformance.trials import (
     assignment,
+    concurrency,
     custody,
     duties,
     guesses,
@@ -51,6 +52,7 @@ __all__ = [
     "attempt",
     "batch",
     "body_id",
+    "concurrency",
     "convention",
     "counting",
     "cursor",
