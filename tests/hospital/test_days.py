@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from httpx import Response
 
 from fixtures.hospital import clock, days
 
@@ -249,7 +250,8 @@ def test_what_expires_does_so_after_elapsed_time(
 
 def answers(here: Pinned, at: datetime, headers: dict[str, str]) -> int:
     given = {**headers, "X-Test-Clock": at.isoformat()}
-    return here.house.client.get("/me", headers=given).status_code
+    answer: Response = here.house.client.get("/me", headers=given)
+    return answer.status_code
 
 
 @pytest.mark.parametrize("browser", [False, True])
