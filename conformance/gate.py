@@ -254,6 +254,8 @@ async def _contest(wire: Wire, gate: _Gate, messages: Sequence[Message], http2: 
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            for stream in gate.streams:
+                await stream.aclose()
 
 
 async def _contend(client: httpx.AsyncClient, gate: _Gate, number: int, message: Message) -> None:
@@ -389,6 +391,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._kept = bytearray()
         self._headers_kept = False
         self._rest: asyncio.Task[None] | None = None
+        self._reading: asyncio.Future[None] | None = None
         self._unsent = b""
         self._tls: ssl.SSLObject | None = None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -501,7 +504,7 @@ class _Stream(httpcore.AsyncNetworkStream):
 
     async def _receive(self, max_bytes: int) -> bytes:
         """What can be read next, its moment taken before others that are ready have their turn."""
-        ready: asyncio.Future[None] = self._loop.create_future()
+        ready = self._reading = self._loop.create_future()
 
         def readable() -> None:
             self.heard = time.monotonic_ns()
@@ -516,7 +519,8 @@ class _Stream(httpcore.AsyncNetworkStream):
         except OSError as error:
             raise httpcore.ReadError(str(error)) from error
         finally:
-            self._loop.remove_reader(self._socket)
+            if self._socket.fileno() >= 0:
+                self._loop.remove_reader(self._socket)
 
     async def start_tls(
         self,
@@ -546,8 +550,12 @@ class _Stream(httpcore.AsyncNetworkStream):
     # The rest of a connection
 
     async def aclose(self) -> None:
+        if self._socket.fileno() < 0:
+            return
         if self._rest is not None:
             self._rest.cancel()
+        if self._reading is not None and not self._reading.done():
+            self._reading.set_exception(httpcore.ReadError("the connection was closed"))
         self._loop.remove_reader(self._socket)
         self._socket.close()
 

@@ -192,3 +192,4 @@ def test_an_abort_lets_everybody_go(server: Turnstile, monkeypatch: pytest.Monke
     assert [one.persona for one in watched] == ["nurse0", "nurse1", "nurse2"]
     sending.send(messages(sending, 1)[0][1], "clerk", "afterwards")
     assert len(server.requests) == 4
+    sending.close()
