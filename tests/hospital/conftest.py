@@ -1,6 +1,8 @@
 """Hospitals in this process, all on one PostgreSQL: a sound one, and one for each defect."""
 
-from collections.abc import Callable, Iterator
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any
@@ -25,10 +27,19 @@ KEYED = Signer()
 class House:
     """A hospital and the people who work in it, by user name."""
 
-    def __init__(self, client: TestClient, hospital: Hospital) -> None:
+    def __init__(self, client: TestClient, hospital: Hospital, keys: Sequence[str] = ()) -> None:
         self.client = client
         self.hospital = hospital
+        self.keys = keys
         self._tokens: dict[str, str] = {}
+
+    @contextmanager
+    def restarted(self) -> Iterator[House]:
+        """The same build on the same database, which remembers nothing else."""
+        hospital = Hospital(signer=KEYED, engine=self.hospital.engine)
+        defects.seed(hospital, [defects.find(key) for key in self.keys])
+        with TestClient(create_app(hospital), raise_server_exceptions=False) as client:
+            yield House(client, hospital, self.keys)
 
     def login(self, username: str, password: str = PASSWORD) -> Response:
         form = {"username": username, "password": password}
@@ -144,7 +155,7 @@ def opened(
     with database(url, PASSWORD, hospital.statements, totp_secret) as engine:
         hospital.engine = engine
         with TestClient(create_app(hospital), raise_server_exceptions=False) as client:
-            yield House(client, hospital)
+            yield House(client, hospital, keys)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from fixtures.hospital import defects
 from . import (  # noqa: F401  # they register them
     identity_symptoms,
     property_symptoms,
+    race_symptoms,
     trail_symptoms,
     wire_symptoms,
 )
