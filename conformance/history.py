@@ -126,9 +126,10 @@ class Round:
 
     @property
     def counted(self) -> bool:
-        """Whether the round says something: released together, and known what came of all."""
-        whole = all(one.sent is not None for one in self.contestants)
-        return self.together and whole and not (self.early or self.stalled or self.unknown)
+        """Whether it says something: all under way at one moment, and known what came of them."""
+        if not self.together or self.early or self.stalled or self.unknown:
+            return False
+        return all(one.sent is not None for one in self.contestants) and self.overlapped
 
     @property
     def shot(self) -> Shot:
@@ -172,9 +173,10 @@ class Terms:
 
 @dataclass(frozen=True)
 class Contest:
-    """A race with all its rounds, and what such rounds show on the twin (None: not measured).
+    """A race with all its rounds, and what such rounds show on the twin.
 
-    `needed_us` is the window that has to have shown, in microseconds.
+    `needed_us` is the window that has to have shown, in microseconds; `unmeasured` says why
+    nothing is known of the twin.
     """
 
     case: Case
@@ -183,6 +185,7 @@ class Contest:
     rounds: tuple[Round, ...]
     calibration: Calibration | None = None
     needed_us: float = 1000
+    unmeasured: str = ""
 
 
 @dataclass(frozen=True)

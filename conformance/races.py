@@ -15,6 +15,7 @@ from conformance.schema import (
     Statuses,
     Strict,
     as_list,
+    changed,
 )
 
 if TYPE_CHECKING:
@@ -85,15 +86,15 @@ class Action(Strict):
         if self.operation is None:
             return self.of_request()
         operation: Operation = target.operation(*self.operation)
-        changed: dict[str, Any] = {
+        changes: dict[str, Any] = {
             "query": {**operation.query, **self.query},
             "headers": {**operation.headers, **self.headers},
             "take": {**operation.take, **self.take},
         }
         if self.json_ is not None:
             both = isinstance(self.json_, dict) and isinstance(operation.json_, dict)
-            changed["json_"] = {**operation.json_, **self.json_} if both else self.json_
-        return operation.model_copy(update=changed)
+            changes["json_"] = {**operation.json_, **self.json_} if both else self.json_
+        return changed(operation, changes)
 
 
 class Preparing(Action):
@@ -223,6 +224,7 @@ class Race(Strict):
     version: Version = Version()
     key: Key = Key()
     park: Tables = Field(default=[], description="tables that contenders write to")
+    rounds: int | None = Field(default=None, ge=1, le=500, description="at most, for this race")
     tidy: list[Asked] = Field(default=[], description="sent after each round")
 
     @model_validator(mode="after")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from jsonpath_rfc9535 import JSONPathError
 from jsonpath_rfc9535 import compile as compile_path
@@ -123,6 +123,16 @@ class Request(Strict):
         parts = (self.path, self.json_, self.form, self.body, self.query, self.headers)
         found = {match for part in parts for match in _placeholders_of(part)}
         return frozenset(found)
+
+
+R = TypeVar("R", bound=Request)
+
+
+def changed(template: R, changes: Mapping[str, Any]) -> R:
+    """The template with some of its fields replaced."""
+    copy = template.model_copy(update=changes)
+    copy.__dict__.pop("placeholders", None)  # of the one that was copied
+    return copy
 
 
 def placeholders_in(value: Any) -> set[str]:

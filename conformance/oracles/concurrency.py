@@ -86,9 +86,8 @@ def _undecided(contest: Contest) -> str | None:
         return None
     window = window_us(contest)
     if window is None:
-        return (
-            f"{len(counted)} rounds say too little: no window is known that they would have shown"
-        )
+        why = contest.unmeasured or "they are too few for 99 %, whatever the window"
+        return f"it is not known what {len(counted)} rounds would have shown: {why}"
     if window > contest.needed_us:
         return (
             f"{len(counted)} rounds would have shown a window of {_time(window)} with 99 %, and "

@@ -40,7 +40,7 @@ from conformance.trials.pages import PAGE_LIMIT, follow
 from conformance.trials.staging import Asked, Stage
 from conformance.world import World
 
-LEAST = 3
+LEAST = 8
 """Rounds that count, whatever the first ones would have shown."""
 
 _NS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
@@ -70,6 +70,7 @@ def contest(world: World, case: Case) -> Contest:
     hold: gate.Hold = "tail"
     released = 0
     measured: Calibration | None = None
+    unmeasured = ""
     while (
         not wrong and released < settings.rounds and (released < LEAST or time.monotonic() < over)
     ):
@@ -81,10 +82,10 @@ def contest(world: World, case: Case) -> Contest:
             break
         counted = [one for one in rounds if one.counted]
         if len(counted) >= LEAST and not parked:
-            measured = _measured(world, played, hold)
+            measured, unmeasured = _measured(world, played, hold)
             if _enough(counted, measured, settings.needed_us):
                 break
-    return Contest(case, name, terms, tuple(rounds), measured, settings.needed_us)
+    return Contest(case, name, terms, tuple(rounds), measured, settings.needed_us, unmeasured)
 
 
 def _enough(counted: Sequence[Round], measured: Calibration | None, needed_us: float) -> bool:
@@ -95,12 +96,13 @@ def _enough(counted: Sequence[Round], measured: Calibration | None, needed_us: f
     return shown is not None and shown <= needed_us
 
 
-def _measured(world: World, played: Round, hold: gate.Hold) -> Calibration | None:
-    """What such rounds show on the twin; None where it does not start."""
+def _measured(world: World, played: Round, hold: gate.Hold) -> tuple[Calibration | None, str]:
+    """What such rounds show on the twin, or why that is not known."""
+    http2 = world.target.racing.http2
     try:
-        return twin.calibration(len(played.contestants), hold, world.target.racing.http2)
-    except twin.NoTwin:
-        return None
+        return twin.calibration(len(played.contestants), hold, http2), ""
+    except twin.NoTwin as problem:
+        return None, str(problem)
 
 
 def terms_of(race: Race) -> Terms:
@@ -371,7 +373,8 @@ def _wanted(
     if not of_winners:
         return (_with_winners(stage, played, winner).filled(reading.equals),)
     whose = played.won if winner is None else (winner,)
-    return tuple(_with_winners(stage, played, one).filled(reading.equals) for one in whose)
+    filled = [_with_winners(stage, played, one).filled(reading.equals) for one in whose]
+    return tuple(dict.fromkeys(filled))
 
 
 def _pages(stage: Stage, asked: Asked) -> list[Read]:
@@ -455,7 +458,11 @@ def _of_others(case: Case, race: Race, first: _Sent, variant: str) -> Repetition
         stage = _stage(world, race, other)
         stage.values["key"] = key
     else:
-        persona = variant.removeprefix("other-persona.")
+        first_one = first.ready.asked.persona
+        name = variant.removeprefix("other-persona.")
+        persona = next((one for one in stage.people_of(name) if one != first_one), None)
+        if persona is None:
+            raise NotBuilt(f"{first_one} is the only {name}; a second account is needed")
     again = _only(race, stage, persona)
     if persona is not None:
         # The very same request, so that nothing but who sends it tells the two apart.

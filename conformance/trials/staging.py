@@ -10,11 +10,12 @@ from typing import Any
 
 import pyotp
 
+from conformance import policy
 from conformance.extraction import extract
 from conformance.instances import Instance, NotBuilt, Payload
 from conformance.model import Answer, Exchange, Message, Outcome, Read, Relation
 from conformance.races import Action, Preparing
-from conformance.schema import Request
+from conformance.schema import Request, changed
 from conformance.target import ANONYMOUS, Operation
 from conformance.template import Lookup, Unfilled, render
 from conformance.world import World
@@ -58,7 +59,8 @@ class Stage:
     def who(self, action: Action, turn: int = 0) -> str:
         """Who sends it; of several, the one whose turn it is. Raises NotBuilt."""
         if action.as_:
-            return self.person(action.as_[turn % len(action.as_)])
+            able = [person for name in action.as_ for person in self.people_of(name)]
+            return able[turn % len(able)]
         if action.operation is None:
             raise NotBuilt(f"{action.request}: say who sends it ('as')")
         resource, name = action.operation
@@ -68,13 +70,24 @@ class Stage:
             raise NotBuilt(f"nobody in {self.tenant} may do {action.do} without more: say 'as'")
         return persona
 
-    def person(self, name: str) -> str:
-        """The account that is called so here, the persona, or somebody with that role."""
+    def people_of(self, name: str) -> list[str]:
+        """The account that is called so here, the persona, or all of the tenant with that role.
+
+        Raises NotBuilt if there is nobody.
+        """
+        target = self.world.target
         if name in self.people:
-            return self.people[name]
-        if name == ANONYMOUS or name in self.world.target.personas:
-            return name
-        return self.world.someone([name], self.tenant)
+            return [self.people[name]]
+        if name == ANONYMOUS or name in target.personas:
+            return [name]
+        found = [
+            persona
+            for persona, account in target.personas.items()
+            if name in account.role and policy.tenant_of(target, persona) == self.tenant
+        ]
+        if not found:
+            raise NotBuilt(f"nobody in {self.tenant} is {name}")
+        return found
 
     # --- what is sent ---------------------------------------------------------------------------
 
@@ -89,11 +102,12 @@ class Stage:
         key = None
         if self._creates(action):
             key = f"{about[0]}#{len(self.world.instances) + 1}.{len(self.world.mint.planted)}"
-        subject = self.person(action.about) if action.about else None
+        subject = self.people_of(action.about)[0] if action.about else None
         payload = self.world.payload(
             persona, about[0], self.tenant, lineage, instance=key, subject=subject
         )
         payload.lookup = self._names(payload.lookup)
+        self._takes_part(persona)
         session = self.world.sessions[persona]
         try:
             message = session.message(
@@ -106,6 +120,12 @@ class Stage:
     def _named(self, persona: str) -> str:
         account = None if persona == ANONYMOUS else self.world.target.account(persona)
         return (account.tenant if account else None) or self.tenant
+
+    def _takes_part(self, persona: str) -> None:
+        """Whom the race has act on its records may see them: steps can have brought that about."""
+        for record in self.records.values():
+            for relation in (Relation.OWN, Relation.ASSIGNED):
+                record.related.setdefault(relation, set()).add(persona)
 
     def _creates(self, action: Action) -> bool:
         target = self.world.target
@@ -228,8 +248,8 @@ class Stage:
             self._done(step)
 
     def _made(self, resource: str, step: Preparing) -> Instance:
-        need = {self.person(one): Relation.OWN for one in step.own}
-        need |= {self.person(one): Relation.ASSIGNED for one in step.assigned}
+        need = {one: Relation.OWN for name in step.own for one in self.people_of(name)}
+        need |= {one: Relation.ASSIGNED for name in step.assigned for one in self.people_of(name)}
         above = self.world.target.resources[resource].parent
         within = self.records[step.within] if step.within else self.records.get(above or "")
         return self.world.obtain(
@@ -249,7 +269,8 @@ class Stage:
                 f"got {read.status}{': ' + said if said else ''}",
                 read.exchange,
             )
-        self.values |= self.takes(asked, answer)
+        taken = self.takes(asked, answer)
+        self.values |= {name: taken[name] for name in asked.template.take if name in taken}
         made = self.made(asked, answer)
         if made is not None:
             self.records[step.called or made.resource] = made
@@ -264,14 +285,8 @@ def lacking(template: Request, name: str) -> Request:
             return values
         return {key: kept(value) for key, value in values.items() if word not in str(value)}
 
-    return template.model_copy(
-        update={
-            "headers": kept(template.headers),
-            "query": kept(template.query),
-            "json_": kept(template.json_),
-            "form": kept(template.form),
-        }
-    )
+    parts = ("headers", "query", "json_", "form")
+    return changed(template, {part: kept(getattr(template, part)) for part in parts})
 
 
 def later(value: Any, by: str) -> str:
