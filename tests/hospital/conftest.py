@@ -12,13 +12,15 @@ import pytest
 from httpx import Response
 from starlette.testclient import TestClient
 
-from fixtures.hospital import defects, seed
+from fixtures.hospital import clock, defects, seed
 from fixtures.hospital.app import create_app
 from fixtures.hospital.cluster import Cluster
 from fixtures.hospital.database import database
 from fixtures.hospital.hospital import Hospital
 from fixtures.hospital.passwords import hashed
 from fixtures.hospital.tokens import Signer
+
+from .symptoms import TIMED
 
 PASSWORD = "synthetic-password-1"
 KEYED = Signer()
@@ -165,8 +167,20 @@ def sound(cluster: str) -> Iterator[House]:
         yield house
 
 
+@pytest.fixture(scope="session")
+def timed(cluster: str) -> Iterator[House]:
+    """A hospital without defects in test mode. Whoever sets its clock sets it back."""
+    with opened(cluster, prepare=clock.install) as house:
+        yield house
+
+
 @pytest.fixture
 def seeded(cluster: str) -> Iterator[Callable[[str], House]]:
     """Return a function that opens a hospital with one defect."""
     with ExitStack() as stack:
-        yield lambda key: stack.enter_context(opened(cluster, key))
+        yield lambda key: stack.enter_context(opened(cluster, key, prepare=prepared(key)))
+
+
+def prepared(key: str) -> Callable[[Hospital], None]:
+    """What makes a hospital ready to show the defect `key`."""
+    return clock.install if key in TIMED else lambda _: None

@@ -8,22 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.hospital import clock
-
-from .conftest import opened
-
 if TYPE_CHECKING:
     from .conftest import House
 
 PINNED = "2026-02-28T18:00:00+00:00"
 SECOND = timedelta(seconds=20)
-
-
-@pytest.fixture(scope="module")
-def timed(cluster: str) -> Iterator[House]:
-    """A hospital in test mode."""
-    with opened(cluster, prepare=clock.install) as house:
-        yield house
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -11,9 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from httpx import Response
 
-from fixtures.hospital import clock, days
+from fixtures.hospital import days
 
-from .conftest import opened
 from .pinned import Pinned, pinned
 
 if TYPE_CHECKING:
@@ -33,13 +31,6 @@ PINS = [  # zone, local time, fold, local date, month
     (SANTIAGO, "2026-04-04T23:30:00", 1, "2026-04-04"),
     ("Asia/Almaty", "2026-06-30T23:30:00", 0, "2026-06-30"),
 ]
-
-
-@pytest.fixture(scope="module")
-def timed(cluster: str) -> Iterator[House]:
-    """A hospital in test mode."""
-    with opened(cluster, prepare=clock.install) as house:
-        yield house
 
 
 def other_days(day: str) -> list[str]:
