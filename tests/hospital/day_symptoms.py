@@ -435,4 +435,4 @@ def a_header_dates_the_record(house: House) -> bool:
     token = house.client.post("/auth/token", data=form, headers=day).json()["access_token"]
     given = {"Authorization": f"Bearer {token}", **day}
     made = house.client.post("/patients", json={"name": "x"}, headers=given)
-    return made.status_code == 201 and made.json()["created_at"].startswith("2040")
+    return made.status_code == 201 and str(made.json()["created_at"]).startswith("2040")
