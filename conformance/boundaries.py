@@ -205,25 +205,46 @@ def _vector_sheets(table: Table, habits: Habits, size: int = 10) -> Iterator[She
 # --- what no band is about ------------------------------------------------------------------
 
 
-def worst(table: Table) -> dict[str, Any]:
-    """Inputs that each give the most that they can, one after another."""
+def worst(table: Table, habits: Habits) -> dict[str, Any]:
+    """Inputs that are each as severe as they can be, settings left as they are."""
     given = normal(table)
-    habits = Habits.of(table)
     for name, values in levels(table).items():
-        if table.inputs[name].setting:
-            continue
-
-        def gives(value: Any, name: str = name) -> Decimal:
-            parts = evaluate(table, {**given, name: value}, habits).parts.values()
-            return sum((one for one in parts if isinstance(one, Decimal)), Decimal(0))
-
-        given[name] = max([given[name], *values], key=gives)
+        if not table.inputs[name].setting:
+            tried = ({**given, name: value} for value in (given[name], *values))
+            given = max(tried, key=lambda one: _severity(table, evaluate(table, one, habits)))
     return given
+
+
+def _severity(table: Table, decision: Decision) -> tuple[Decimal, int]:
+    """The sum of what the parts give, and how early a line of the results decides."""
+    numbers = (one for one in decision.parts.values() if isinstance(one, Decimal))
+    lines = [
+        next(place for place, rule in enumerate(reversed(result.first)) if rule.then == told)
+        for name, result in table.results.items()
+        if result.first and (told := decision.results.get(name)) is not None
+    ]
+    return sum(numbers, Decimal(0)), sum(lines)
+
+
+def extremes(table: Table, habits: Habits) -> tuple[Row, Row]:
+    """An ordinary set of inputs and a severe one, both complete."""
+    return (
+        _row(table, habits, "ordinary", normal(table), "an ordinary set"),
+        _row(table, habits, "severe", worst(table, habits), "a severe set"),
+    )
+
+
+def lacking(table: Table, habits: Habits) -> Row | None:
+    """A severe set of which one input is missing; None if that is refused."""
+    name = next((name for name, one in table.inputs.items() if not one.setting), None)
+    left = {key: value for key, value in worst(table, habits).items() if key != name}
+    row = _row(table, habits, "lacking", left, f"a severe set without {name}")
+    return None if row.refused else row
 
 
 def _missing_sheets(table: Table, habits: Habits) -> Iterator[Sheet]:
     """Each input absent, null, empty, a word, and codes that there are not."""
-    ordinary, severe = normal(table), worst(table)
+    ordinary, severe = normal(table), worst(table, habits)
     for name, described in table.inputs.items():
         if described.setting:
             continue

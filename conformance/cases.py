@@ -373,7 +373,7 @@ def references(target: Target, profile: Profile) -> Iterator[Case]:
                         )
 
 
-def _can(target: Target, persona: str, resource: str, operation: str) -> bool:
+def can(target: Target, persona: str, resource: str, operation: str) -> bool:
     """Whether the persona can stand in a relation in which it is granted the operation."""
     roles = policy.roles_of(target, persona)
     granted = policy.grants(target, roles, resource, operation)
@@ -465,7 +465,7 @@ def gathering(target: Target, profile: Profile) -> Iterator[Case]:
     del profile
     for persona, resource, operation in _permitted(target, frozenset({"read", "list", "action"})):
         template = target.operation(resource, operation)
-        if not template.shows or not _can(target, persona, resource, operation):
+        if not template.shows or not can(target, persona, resource, operation):
             continue
         yield _case(
             target,
@@ -569,7 +569,7 @@ def errors(target: Target, _profile: Profile) -> Iterator[Case]:
     for resource, operation in operations(target):
         template = target.operation(resource, operation)
         about = target.object_of(resource, operation)
-        fitting = (one for one in subjects(target) if _can(target, one, resource, operation))
+        fitting = (one for one in subjects(target) if can(target, one, resource, operation))
         persona = next(fitting, None)
         if persona is None:
             continue

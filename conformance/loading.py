@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets as random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pyotp
 from conformance import archetypes
 from conformance.consistency import check
 from conformance.document import Document, InvalidDocument, Problem, all_problems, meant
+from conformance.tables import load_table, place_of, shipped
 from conformance.target import Target, generating
 
 
@@ -65,6 +66,7 @@ def load(
     _expand_archetypes(main.data)
     target, problems = main.problems(Target)
     if target is not None:
+        problems += list(_tables(target, path.parent))
         problems += check(target)
     elsewhere = documents.get("policy", main)
     of_policy = [problem for problem in problems if _owner(problem, elsewhere) is elsewhere]
@@ -79,6 +81,18 @@ def load(
         secrets=secrets | frozenset(generated.values()),
         generated=generated,
     )
+
+
+def _tables(target: Target, folder: Path) -> Iterator[Problem]:
+    """Bring in the tables that the target applies. Raises InvalidDocument for a bad one."""
+    for name, applied in target.tables.items():
+        place = place_of(applied.table, folder)
+        if place.is_file():
+            target.bring(name, load_table(place))
+            continue
+        there = f"no table {applied.table!r}{meant(applied.table, shipped())}"
+        says = f"there is {there}; a file beside this one is named with its ending .yaml"
+        yield Problem(("tables", name, "table"), says)
 
 
 def _owner(problem: Problem, policy: Document) -> Document | None:

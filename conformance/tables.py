@@ -242,6 +242,12 @@ def place_of(name: str, folder: Path | None = None) -> Path:
     return HOME / "fixtures" / "tables" / f"{name}.yaml"
 
 
+def shipped() -> list[str]:
+    """The names of the tables that come with the harness."""
+    files = sorted((HOME / "fixtures" / "tables").glob("*.yaml"))
+    return [file.stem for file in files if file.read_text(encoding="utf-8").find("\ntable: ") >= 0]
+
+
 def load_table(path: Path) -> Table:
     """The table in a file. Raises InvalidDocument with all problems at once."""
     document = Document(path)

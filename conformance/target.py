@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from conformance.applied import Applied
 from conformance.claims import Accounts, BreakGlass, Channel, Cors, Duty, Limit, Trail
 from conformance.document import meant
 from conformance.ledgers import Clock, Ledger
@@ -39,6 +40,7 @@ from conformance.schema import (
     as_list,
     short_request,
 )
+from conformance.tables import Table, load_table, place_of
 
 ANONYMOUS = "anonymous"
 NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*$")
@@ -488,7 +490,22 @@ class Target(Strict):
     races: dict[str, Race] = {}
     clock: Clock | None = None
     ledgers: dict[str, Ledger] = {}
+    tables: dict[str, Applied] = {}
+    _tables: dict[str, Table] = PrivateAttr(default_factory=dict)
     _enlisted: dict[str, Persona] = PrivateAttr(default_factory=dict)
+
+    def bring(self, name: str, table: Table) -> None:
+        """Make known the table that `tables.NAME` applies."""
+        self._tables[name] = self.tables[name].narrowed(table)
+
+    def table(self, name: str) -> Table:
+        """The table that `tables.NAME` applies, as far as this target takes its inputs.
+
+        Raises InvalidDocument if it is no table that comes with the harness and none was brought.
+        """
+        if name not in self._tables:
+            self.bring(name, load_table(place_of(self.tables[name].table)))
+        return self._tables[name]
 
     def account(self, persona: str) -> Persona:
         """The account of a persona of the file, or of one that the run made for itself."""

@@ -22,6 +22,8 @@ from conformance.cases import (
     wrong_parents,
 )
 from conformance.sources import (
+    clinical,
+    day_boundary,
     concurrency,
     duties,
     hidden,
@@ -38,8 +40,10 @@ __all__ = [
     "batches",
     "body_ids",
     "claims",
+    "clinical",
     "concurrency",
     "counted",
+    "day_boundary",
     "duties",
     "errors",
     "foreign",
