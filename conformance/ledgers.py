@@ -115,7 +115,7 @@ class Place(Strict):
         named = {name for read in self.read for name in placeholders_of(read)}
         for period in ("day", "month", "year"):
             if any(name.startswith(period) for name in named & DAYS):
-                return period  # type: ignore[return-value]
+                return period
         return "day" if "relative" in named else None
 
 

@@ -21,6 +21,7 @@ from conformance.instants import (
     at_wall,
     exists,
     happens_twice,
+    hours_of,
     local_date,
     transitions,
 )
@@ -32,13 +33,17 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True)
 class Pin:
-    """An instant (UTC) in a zone, why it is awkward, and whether it is of the smallest set."""
+    """An instant (UTC) in a zone, why it is awkward, and whether it is of the smallest set.
+
+    `until` is the end of what begins at it, where something lasts.
+    """
 
     id: str
     why: str
     zone: str
     instant: datetime
     smallest: bool = True
+    until: datetime | None = None
 
     @property
     def local(self) -> datetime:
@@ -145,6 +150,11 @@ def _days(zone: str) -> dict[date, str]:
     return found
 
 
+def name_in(zone: str, local: datetime, more: str = "") -> str:
+    """An id for an instant: the town, the wall time, and what tells it from others."""
+    return f"{zone.rsplit('/', maxsplit=1)[-1]}-{local:%Y%m%dT%H%M}{more}"
+
+
 def _candidates(zone: str) -> Iterator[Pin]:
     for day, why in sorted(_days(zone).items()):
         for wall in _WALLS:
@@ -154,9 +164,7 @@ def _candidates(zone: str) -> Iterator[Pin]:
             for fold in (0, 1) if happens_twice(local, zone) else (0,):
                 says = f"{why}, {wall[:5]}" + (", second time" if fold else "")
                 instant = at_wall(local, zone, fold)
-                yield Pin(
-                    f"{zone.replace('/', '-')}.{local:%Y%m%dT%H%M}.{fold}", says, zone, instant
-                )
+                yield Pin(name_in(zone, local, "b" if fold else ""), says, zone, instant)
 
 
 @lru_cache(maxsize=64)
@@ -188,15 +196,84 @@ def across(zone: str, seconds: float) -> tuple[Pin, ...]:
 
     The change lies in the middle, and the sum does not, as wall clocks count it.
     """
-    return tuple(
-        Pin(
-            f"{zone.replace('/', '-')}.{change:%Y%m%dT%H%M}.{seconds:g}s",
-            f"{seconds:g} s across the clock change of {local_date(change, zone)}",
-            zone,
-            change - timedelta(seconds=seconds / 2),
-        )
-        for change in transitions(zone, 2026)
+    return tuple(_across(zone, seconds, change) for change in transitions(zone, 2026))
+
+
+def _across(zone: str, seconds: float, change: datetime) -> Pin:
+    instant = change - timedelta(seconds=seconds / 2)
+    local = instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    says = f"{seconds:g} s across the clock change of {local_date(change, zone)}"
+    return Pin(name_in(zone, local, f"-{seconds:g}s"), says, zone, instant)
+
+
+def before_changes(zone: str, days: float) -> tuple[Pin, ...]:
+    """So many days before each clock change of 2026, or an ordinary hour if there is none."""
+    found = []
+    for change in transitions(zone, 2026):
+        instant = change - timedelta(days=days)
+        local = instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+        says = f"before the clock change of {local_date(change, zone)}"
+        found.append(Pin(name_in(zone, local), says, zone, instant))
+    return tuple(found) or (dull(zone),)
+
+
+def change_after(pin: Pin) -> datetime | None:
+    """The first clock change after the pin, within a fortnight; None if there is none."""
+    soon = (
+        change
+        for year in (pin.instant.year, pin.instant.year + 1)
+        for change in transitions(pin.zone, year)
+        if pin.instant < change < pin.instant + 14 * DAY
     )
+    return next(soon, None)
+
+
+@lru_cache(maxsize=64)
+def stays(zone: str) -> tuple[Pin, ...]:
+    """Stays with awkward ends: nights of month and year, 29 February, short and long days."""
+
+    def stay(name: str, why: str, since: datetime, until: datetime) -> Pin:
+        both = at_wall(since, zone), at_wall(until, zone)
+        town = zone.rsplit("/", maxsplit=1)[-1]
+        return Pin(f"{town}-{name}", why, zone, both[0], until=both[1])
+
+    def wall(day: date, text: str) -> datetime:
+        return datetime.combine(day, time.fromisoformat(text))
+
+    january, december = date(2026, 1, 31), date(2026, 12, 30)
+    found = [
+        stay("one-day", "in and out on one day", wall(january, "10:20"), wall(january, "15:20")),
+        stay(
+            "month-end",
+            "over the night of a month",
+            wall(january, "23:30"),
+            wall(january + DAY, "00:30"),
+        ),
+        stay(
+            "year-end", "over the year", wall(december, "13:00"), wall(december + 3 * DAY, "11:00")
+        ),
+        stay(
+            "leap-day",
+            "over a 29 February",
+            wall(date(2028, 2, 27), "00:30"),
+            wall(date(2028, 3, 1), "23:30"),
+        ),
+    ]
+    for change in transitions(zone, 2026):
+        day = local_date(change - timedelta(seconds=1), zone)
+        hours = hours_of(day, zone)
+        if hours == 24:  # the change comes at midnight, and the day after it is the odd one
+            day += DAY
+            hours = hours_of(day, zone)
+        says = f"{hours:g}-hour day"
+        kind = f"{hours:g}h".replace(".", "_")
+        found += [
+            stay(
+                f"over-{kind}", f"over a {says}", wall(day - DAY, "23:30"), wall(day + DAY, "00:45")
+            ),
+            stay(f"within-{kind}", f"within a {says}", wall(day, "01:10"), wall(day, "23:30")),
+        ]
+    return tuple(found)
 
 
 def kill_matrix(pins: Iterable[Pin] | None = None) -> str:

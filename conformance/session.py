@@ -48,6 +48,11 @@ class Session:
         return target.login[name]
 
     @property
+    def logged_in(self) -> bool:
+        """Whether the login has been done; it is done when it is first needed."""
+        return self._identity is not None
+
+    @property
     def identity(self) -> Identity:
         """What the login gave; logs in, or refreshes what expired, when need be."""
         if self._identity is None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from conformance.consistency import claims, races, resources, system, tables
+from conformance.consistency import claims, ledgers, races, resources, system, tables
 from conformance.document import Problem
 from conformance.target import Target
 
-_PARTS = (system, resources, claims, races, tables)
+_PARTS = (system, resources, claims, races, ledgers, tables)
 
 
 def check(target: Target) -> list[Problem]:

@@ -27,6 +27,7 @@ from conformance.model import (
     Verdict,
     decode,
 )
+from conformance.oracles import day_boundary as day_boundary
 from conformance.oracles import identity as identity
 from conformance.oracles import trail as trail
 from conformance.verdicts import failed, no_statement, passed, unknown
