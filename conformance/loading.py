@@ -15,7 +15,7 @@ import pyotp
 from conformance import archetypes
 from conformance.consistency import check
 from conformance.document import Document, InvalidDocument, Problem, all_problems, meant
-from conformance.tables import load_table, place_of, shipped
+from conformance.table_files import load_table, place_of, shipped
 from conformance.target import Target, generating
 
 

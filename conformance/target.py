@@ -40,7 +40,8 @@ from conformance.schema import (
     as_list,
     short_request,
 )
-from conformance.tables import Table, load_table, place_of
+from conformance.table_files import load_table, place_of
+from conformance.tables import Table
 
 ANONYMOUS = "anonymous"
 NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*$")
