@@ -18,10 +18,11 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from fixtures.hospital import defects
 
-from .conftest import PASSWORD
+from .conftest import KEYED, PASSWORD
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "fixtures.hospital"]
@@ -188,6 +189,39 @@ def test_a_bad_call_ends_in_one_line(
     assert len(done.stderr.strip().splitlines()) == 1
     assert re.search(says, done.stderr)
     assert "hidden" not in done.stderr
+
+
+def test_what_is_kept_is_there_at_the_next_start(tmp_path: Path, folder: Path) -> None:
+    pkcs8 = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    key = KEYED.key.private_bytes(*pkcs8).decode()
+    form = {"username": "receptionist.north", "password": PASSWORD}
+    answers = []
+    for number in range(2):
+        ready = tmp_path / f"ready{number}"
+        with running(ready, "--data", str(folder), HOSPITAL_TOKEN_KEY=key) as (_, url):
+            if number == 0:
+                token = httpx.post(f"{url}/auth/token", data=form).json()["access_token"]
+            headers = {"Authorization": f"Bearer {token}"}
+            httpx.post(f"{url}/patients", json={"name": f"Kept {number}"}, headers=headers)
+            answers.append(httpx.get(f"{url}/patients", headers=headers).json()["items"])
+    assert [[one["name"] for one in rows] for rows in answers] == [
+        ["Kept 0"],
+        ["Kept 0", "Kept 1"],
+    ]
+
+
+def test_a_folder_that_cannot_keep_anything_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    done = call("--data", str(file))
+    assert (done.returncode, done.stdout) == (3, "")
+    assert re.fullmatch(r"hospital: .*file/postgres cannot be used for the data: .*\n", done.stderr)
+
+
+def test_a_defect_may_stand_in_the_environment() -> None:
+    done = call(HOSPITAL_DEFECT="D-001 D-0002")
+    assert done.returncode == 3
+    assert "D-0002" in done.stderr
 
 
 def test_a_port_in_use_is_named() -> None:
