@@ -21,7 +21,6 @@ _CAME = {"won": "won", "lost": "lost", "unknown": "unknown"}
 STYLE = (
     ".race text{font:12.5px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--ink)}"
     ".race .soft{fill:var(--soft);font-size:11.5px}.race .rule{stroke:var(--line);fill:none}"
-    ".race .zero{stroke:var(--strong-line);stroke-dasharray:3 3}"
     ".race .band{fill:var(--accent);opacity:.12}"
     ".race .dot{fill:var(--accent)}"
     ".race .bar{stroke-width:8;fill:none}.race .won{stroke:var(--pass)}"
@@ -37,7 +36,7 @@ STYLE = (
 def race_svg(race: Race, *, violated: bool) -> str:
     """The decisive round of `race` as SVG for a page with the report's style; "" without one.
 
-    Two scales side by side: arrivals in microseconds since the release, answers in milliseconds.
+    Two scales side by side: arrivals in microseconds, answers in milliseconds since the release.
     With `violated` the winners stand out as what should not be.
     """
     shown = race.shown
@@ -64,22 +63,20 @@ def _arrival(one: Contender) -> float:
 
 def _arrivals(rows: list[Contender], height: int, seen: str) -> Iterator[str]:
     left, right = _ARRIVALS
-    points = [_arrival(one) for one in rows]
-    low, high = min(0.0, *points), max(1.0, *points)
-    scale = (right - left) / (high - low)
+    first = min(_arrival(one) for one in rows)
+    points = [_arrival(one) - first for one in rows]
+    spread = max(points)
+    scale = (right - left) / max(spread * 1.15, 1.0)
     what = "Arrived at the target" if seen == "target" else "Sent by the harness"
-    yield _text(left, 18, f"{what}, µs", "soft")
-    yield from _ticks(left, low, high, scale, height, 1.0)
-    first, last = (left + (bound - low) * scale for bound in (min(points), max(points)))
+    yield _text(left, 18, f"{what}, µs after the first", "soft")
+    yield from _ticks(left, 0.0, max(spread * 1.15, 1.0), scale, height, 1.0)
     yield (
-        f'<rect class="band" x="{first:.1f}" y="{_HEAD - 8}" width="{max(last - first, 2):.1f}"'
+        f'<rect class="band" x="{left}" y="{_HEAD - 8}" width="{max(spread * scale, 2):.1f}"'
         f' height="{height - _HEAD - _FOOT + 16}"/>'
     )
-    yield _text(left, height - 8, f"spread {max(points) - min(points):,.0f} µs", "soft")
-    zero = left - low * scale
-    yield f'<path class="zero" d="M{zero:.1f} {_HEAD - 8}V{height - _FOOT + 8}"/>'
+    yield _text(left, height - 8, f"spread {spread:,.0f} µs", "soft")
     for number, point in enumerate(points):
-        x = left + (point - low) * scale
+        x = left + point * scale
         yield f'<circle class="dot" cx="{x:.1f}" cy="{_middle(number)}" r="4"/>'
 
 
@@ -106,7 +103,8 @@ def _labels(rows: list[Contender]) -> Iterator[str]:
         yield f'<path class="rule" d="M0 {y}H{_WIDTH}"/>'
         words = one_line(one.label, 200)
         if len(words) > _LABEL_LETTERS:
-            words = words[: _LABEL_LETTERS - 1] + "…"
+            half = _LABEL_LETTERS // 2
+            words = f"{words[:half]}…{words[1 - half :]}"
         yield _text(4, _middle(number) + 4.5, escape(words), "")
 
 
