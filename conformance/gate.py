@@ -89,8 +89,10 @@ def release(
     over HTTP/2 (by ALPN; without TLS by prior knowledge). `timeout` seconds are allowed until all
     are at the gate, the target's own timeout unless said; each answer has the target's own.
 
-    Raises ValueError for more contenders than the target's `system.max_connections`.
+    Raises ValueError for no contender, or more than the target's `system.max_connections`.
     """
+    if not messages:
+        raise ValueError("nobody to release: a race needs contenders")
     limit = wire.target.system.max_connections
     if len(messages) > limit:
         raise ValueError(

@@ -93,6 +93,21 @@ def test_no_more_connections_than_the_target_takes(server: Turnstile) -> None:
         release(sending, messages(sending, 5))
 
 
+def test_a_race_needs_contenders(server: Turnstile) -> None:
+    with pytest.raises(ValueError, match="needs contenders"):
+        release(wire(server.base_url), [])
+
+
+def test_large_bodies_are_sent_to_their_end(server: Turnstile) -> None:
+    """More than a connection takes at once, so that the release has to be finished later."""
+    sending = wire(server.base_url)
+    url = sending.url("/beds/1")
+    message = Message("POST", url, (), b"x" * 8_000_000)
+    done = release(sending, [("nurse", message)] * 2, hold="whole")
+    assert [one.answer and one.answer.status for one in done.exchanges] == [200, 200]
+    assert all(request.endswith(b"x" * 1000) for request in server.requests)
+
+
 def test_early_replies_are_counted_and_the_next_round_holds_less() -> None:
     with turnstile(lambda head: "early" if b"/beds/000" in head else "sound") as server:
         sending = wire(server.base_url)
