@@ -318,8 +318,24 @@ def _unit_sheets(table: Table, habits: Habits) -> Iterator[Sheet]:
             row = _row(table, habits, f"{value:f}", given, why)
             if row.refused:
                 rows.append(row)
+        rows += _with_comma(table, habits, name, described)
         if rows:
             yield Sheet("units", name, tuple(rows))
+
+
+def _with_comma(table: Table, habits: Habits, name: str, described: Input) -> list[Row]:
+    """A value with a decimal comma that would be another one if the comma ended the number."""
+    if described.step is None or described.step >= 1:
+        return []
+    for value in levels(table)[name]:
+        right = evaluate(table, {**normal(table), name: value}, habits)
+        cut = evaluate(table, {**normal(table), name: Decimal(int(value))}, habits)
+        if not cut.refused and right.parts != cut.parts:
+            written = f"{value:f}".replace(".", ",")
+            given = {**normal(table), name: written}
+            refusing = evaluate(table, given, habits)
+            return [Row("comma", given, (refusing, right), f"{name} {written}, with a comma")]
+    return []
 
 
 # --- all of them ----------------------------------------------------------------------------

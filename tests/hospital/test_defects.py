@@ -13,6 +13,7 @@ import pytest
 from fixtures.hospital import defects
 
 from . import (  # noqa: F401  # they register them
+    clinical_symptoms,
     day_symptoms,
     identity_symptoms,
     property_symptoms,
