@@ -17,7 +17,7 @@ from conformance.model import Case, Outcome, Read
 from conformance.power import Calibration, Shot
 
 State = Mapping[str, Any]
-_STEPS = 50_000
+_STEPS = 20_000
 """States that a search for an order looks at before it gives up."""
 
 _OVERLOADED = frozenset({502, 503, 504})
@@ -82,17 +82,19 @@ class Observation:
 
     @property
     def says(self) -> str:
-        """What was found, for a table."""
+        """What was found, and whether it is what had to be there."""
         last = self.reads[-1]
-        if last.outcome is not Outcome.ALLOWED:
+        if self.refused or last.outcome is not Outcome.ALLOWED:
             return (
-                f"refused ({last.status})"
-                if last.outcome.refused
-                else f"no answer to go by ({last.status})"
+                "answered" if last.outcome is Outcome.ALLOWED else f"not answered ({last.status})"
             )
-        if self.refused:
-            return f"answered ({last.status})"
-        return listed(self.found) if self.found else "nothing"
+        found = listed(self.found) if self.found else "nothing"
+        if self.equals is None:
+            return found
+        whose = "the winner's" if self.of_winners else "what has to be there"
+        if {str(one) for one in self.equals} == {str(one) for one in self.found}:
+            return f"{found}, {whose}"
+        return f"{found}, and not {listed(self.equals)}, {whose}"
 
 
 @dataclass(frozen=True)
@@ -448,6 +450,12 @@ def _came(one: Contestant) -> str:
 
 def _seen(one: Observation) -> str:
     return f"{one.label} shows {one.says}"
+
+
+def account(played: Round) -> str:
+    """What came of everybody in a round, and what was read afterwards."""
+    said = [f"{came.value}: {statuses(played.came(came))}" for came in Came if played.came(came)]
+    return "; ".join([*said, *map(_seen, played.observations)])
 
 
 def summary(played: Round) -> str:

@@ -13,6 +13,7 @@ from conformance.history import (
     Contestant,
     Round,
     Violation,
+    account,
     listed,
     summary,
     unclear,
@@ -43,9 +44,9 @@ def sound(contest: Contest) -> Verdict:
     shown = next((one for one in reversed(contest.rounds) if one.counted), contest.rounds[-1])
     if reason is not None:
         reads = tuple(one.read for one in shown.contestants[:2])
-        return unknown(reason, *reads, detail=detail(contest, shown, reason))
+        return unknown(reason, *reads, detail=detail(contest, shown, account(shown)))
     says = f"{_of_each(contest)}; {_worth(contest)}"
-    return passed("conform-deny", says, detail=detail(contest, shown, says))
+    return passed("conform-deny", says, detail=detail(contest, shown, account(shown)))
 
 
 def _broken(contest: Contest, played: Round, broken: Violation) -> Verdict:
@@ -323,22 +324,28 @@ def _other_body(repetition: Repetition) -> Verdict:
     return passed("conform-deny", f"another body is refused ({second.read.status})")
 
 
+_WHO = {"other-tenant": "another tenant", "other-record": "another record"}
+
+
 def _others(repetition: Repetition, control: Contestant) -> Verdict:
     first, second = repetition.first, repetition.second
-    who = "another tenant" if repetition.variant == "other-tenant" else "somebody else"
+    who = _WHO.get(repetition.variant, "somebody else")
     for name in repetition.same:
         value = first.values.get(name)
         if value is not None and str(value) == str(second.values.get(name)):
             return failed(
                 "idempotency",
                 "idempotency.mixed",
-                f"{who} with the same key was given the first one's record ({name} {value})",
+                f"a request of {who} with the same key was answered with what the first one made "
+                f"({name} {value})",
                 second.read,
                 first.read,
             )
     if control.came is not Came.WON:
         said = no_statement(control.read) or f"refused ({control.read.status})"
-        return unknown(f"{who} with a key of their own was not served either: {said}", control.read)
+        return unknown(f"{who} with another key was not served either: {said}", control.read)
+    if second.came is not Came.WON and repetition.variant == "other-record":
+        return passed("conform-deny", f"for {who} the same key is refused ({second.read.status})")
     if second.came is not Came.WON:
         return failed(
             "idempotency",
@@ -348,7 +355,7 @@ def _others(repetition: Repetition, control: Contestant) -> Verdict:
             second.read,
             control.read,
         )
-    return passed("conform-allow", f"to {who} the same key is another one")
+    return passed("conform-allow", f"for {who} the same key is another one")
 
 
 # --- versions --------------------------------------------------------------------------------

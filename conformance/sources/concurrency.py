@@ -9,6 +9,7 @@ from conformance import policy
 from conformance.cases import WHOLE, Profile, Source, unclaimed
 from conformance.model import Because, Case, Expected
 from conformance.races import Kind, Race
+from conformance.schema import placeholders_in
 from conformance.target import ANONYMOUS, Target
 
 _LINES: dict[Kind, str] = {
@@ -131,6 +132,12 @@ def changes(target: Target, _profile: Profile) -> Iterator[Case]:
     )
 
 
+def _of_a_record(target: Target, race: Race) -> bool:
+    """Whether the path of the request names a record, so that there is another one."""
+    path = race.contenders[0].template(target).path
+    return bool(placeholders_in(path))
+
+
 def repetitions(target: Target, _profile: Profile) -> Iterator[Case]:
     """Requests with a key that come again, in turn: as they were, and in other ways."""
     several = len(policy.tenants(target)) > 1
@@ -139,6 +146,7 @@ def repetitions(target: Target, _profile: Profile) -> Iterator[Case]:
         key = race.key
         found = ["again"]
         found += ["other-body"] if key.other_body is not None else []
+        found += ["other-record"] if _of_a_record(target, race) else []
         found += [f"other-persona.{one}" for one in key.other_personas]
         found += ["other-tenant"] if key.other_tenant and several else []
         return found + (["after-restart"] if key.outlives_restart else [])

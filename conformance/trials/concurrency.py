@@ -449,13 +449,16 @@ def _contestant(race: Race, ready: _Ready) -> _Sent:
 
 
 def _of_others(case: Case, race: Race, first: _Sent, variant: str) -> Repetition:
-    """The same key by somebody else, and by the same person with a key of their own."""
+    """The same key by somebody else or for another record, and the same with a key of its own."""
     stage, tenant = first.ready.stage, _tenant(case)
     world, key = stage.world, stage.values["key"]
     persona = None
     if variant == "other-tenant":
         other = next(one for one in policy.tenants(world.target) if one != tenant)
         stage = _stage(world, race, other)
+        stage.values["key"] = key
+    elif variant == "other-record":
+        stage = _stage(world, race, tenant)
         stage.values["key"] = key
     else:
         first_one = first.ready.asked.persona
@@ -464,9 +467,11 @@ def _of_others(case: Case, race: Race, first: _Sent, variant: str) -> Repetition
         if persona is None:
             raise NotBuilt(f"{first_one} is the only {name}; a second account is needed")
     again = _only(race, stage, persona)
-    if persona is not None:
-        # The very same request, so that nothing but who sends it tells the two apart.
-        mine = replace(again.asked.message, url=_sent(first).url, body=_sent(first).body)
+    sent = first.ready.asked.message
+    if variant != "other-tenant":
+        # The very same request, so that nothing else tells the two apart.
+        url = again.asked.message.url if variant == "other-record" else sent.url
+        mine = replace(again.asked.message, url=url, body=sent.body)
         again = replace(again, asked=replace(again.asked, message=mine))
     second = _contestant(race, again)
     own = stage.apart(key=uuid.uuid4().hex)
@@ -475,10 +480,6 @@ def _of_others(case: Case, race: Race, first: _Sent, variant: str) -> Repetition
     return Repetition(
         case, variant, first.came, second.came, played, race.key.same, (), control.came
     )
-
-
-def _sent(first: _Sent) -> Message:
-    return first.ready.asked.message
 
 
 def _after_restart(world: World, case: Case, race: Race) -> Repetition:

@@ -1,0 +1,132 @@
+"""What the suite says of several at one instant: the ward, sound and with each of its faults."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clinic.serving import served
+from tests.runs.calling import ROOT, SEED, Run, run, target
+from tests.runs.forking import Forker
+from tests.ward.app import make
+from tests.ward.faults import FAULTS
+
+WARD = ROOT / "tests" / "ward"
+MANNERS = {"busy"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A fault, the cases that are tried, and the rules of all findings that they then give."""
+
+    fault: str
+    cases: str
+    rules: frozenset[str]
+
+
+def _row(fault: str, cases: str, rules: str) -> Row:
+    return Row(fault, cases, frozenset(rules.split()))
+
+
+ROWS = [
+    _row("checks-first", "*.one_bed.at-once", "race.double"),
+    _row("told-twice", "*.one_bed.at-once", "race.double"),
+    _row("in-silence", "*.one_bed.at-once", "race.double"),
+    _row("mistakes", "*.one_bed.at-once", "race.state"),
+    _row("nobody", "*.one_bed.at-once", "race.none"),
+    _row("breaks", "*.one_bed.at-once", "race.error"),
+    _row("other-words", "*.one_bed.at-once", "race.refusal"),
+    _row("moves-unchecked", "*.one_bed.at-once", "race.double"),
+    _row("last-writer", "*.one_change.*", "race.lost-update"),
+    _row("any-version", "*.one_change.*", "race.precondition"),
+    _row("old-version", "*.one_change.*", "race.version"),
+    _row("key-ignored", "*.again *.one_bill.at-once", "idempotency.repeated"),
+    _row("key-late", "*.again *.one_bill.at-once", "idempotency.repeated"),
+    _row("key-any-body", "*.one_bill.other-*", "idempotency.body"),
+    _row("key-of-ward", "*.one_bill.other-*", "idempotency.mixed"),
+    _row("key-any-order", "*.one_bill.other-*", "idempotency.mixed"),
+    _row("counted", "*.numbers.at-once", "sequence.duplicate"),
+    _row("leaves-out", "*.numbers.at-once", "sequence.gap"),
+    _row("spent-twice", "*.one_use.at-once", "race.spent-twice"),
+    _row("given-and-stopped", "*.given_or_stopped.at-once", "race.together"),
+    _row("given-late", "*.given_or_stopped.at-once", "race.together"),
+    _row("looks-on", "*.off_the_list.at-once", "race.state"),
+]
+
+
+def _tried(out: Path, forker: Forker, *faults: str, cases: str = "*", folder: Path = WARD) -> Run:
+    with served(make(*faults)) as url:
+        return run(
+            out,
+            *("--base-url", url, "--seed", SEED, "--suite", "concurrency"),
+            *(f"--case={glob}" for glob in cases.split()),
+            target=folder,
+            by=forker.wardproof,
+        )
+
+
+def test_a_sound_ward_is_conformant(tmp_path: Path, forker: Forker) -> None:
+    done = _tried(tmp_path / "out", forker)
+    assert done.code == 0, done.called.said
+    assert set(done.outcomes.values()) == {"pass"}
+    assert len(done.passed()) == 14
+
+
+def test_a_verdict_shows_its_rounds_and_what_they_are_worth(tmp_path: Path, forker: Forker) -> None:
+    done = _tried(tmp_path / "out", forker, cases="*.one_bed.at-once")
+    (verdict,) = done.of("verdict")
+    drawn = verdict["detail"]
+    assert (drawn["kind"], drawn["race"], drawn["technique"]) == ("race", "one_bed", "last byte")
+    assert drawn["power"]["contenders"] == 4
+    assert drawn["power"]["counted"] >= 8
+    assert drawn["power"]["window_us"] < drawn["power"]["needed_us"]
+    assert [one["came"] for one in drawn["shown"]["contenders"]].count("won") == 1
+    assert drawn["shown"]["reads"][0]["says"].startswith("stay")
+
+
+def test_every_fault_is_tried() -> None:
+    assert {row.fault for row in ROWS} == set(FAULTS) - MANNERS
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.fault)
+def test_a_fault_is_found(row: Row, tmp_path: Path, forker: Forker) -> None:
+    done = _tried(tmp_path / "out", forker, row.fault, cases=row.cases)
+    assert done.code == 1, done.called.said
+    assert done.rules == row.rules
+
+
+def test_a_target_that_is_busy_proves_nothing(tmp_path: Path, forker: Forker) -> None:
+    done = _tried(tmp_path / "out", forker, "busy", cases="*.one_bed.at-once")
+    assert done.code == 2, done.called.said
+    (verdict,) = done.of("verdict")
+    assert "rounds say something" in verdict["reason"]
+
+
+def test_too_little_power_proves_nothing(tmp_path: Path, forker: Forker) -> None:
+    def asking(data: dict[str, Any]) -> None:
+        data["racing"] |= {"needed_us": 0.5, "rounds": 8}
+
+    folder = target(tmp_path / "target", asking, WARD)
+    done = _tried(tmp_path / "out", forker, cases="*.one_use.at-once", folder=folder)
+    assert done.code == 2, done.called.said
+    (verdict,) = done.of("verdict")
+    assert "is asked for" in verdict["reason"]
+
+
+def test_a_race_that_cannot_be_set_up_says_why(tmp_path: Path, forker: Forker) -> None:
+    def elsewhere(data: dict[str, Any]) -> None:
+        data["races"]["one_use"]["setup"][0]["request"] = "POST /nowhere"
+
+    folder = target(tmp_path / "target", elsewhere, WARD)
+    done = _tried(tmp_path / "out", forker, cases="*.one_use.at-once", folder=folder)
+    assert done.code == 2, done.called.said
+    (verdict,) = done.of("verdict")
+    assert "POST /nowhere as clerk.red got 404" in verdict["reason"]
+
+
+def test_what_is_not_claimed_is_listed(tmp_path: Path, forker: Forker) -> None:
+    folder = target(tmp_path / "target", lambda data: data.pop("races"), WARD)
+    done = _tried(tmp_path / "out", forker, folder=folder)
+    assert set(done.outcomes.values()) == {"not_claimed"}
+    assert len(done.outcomes) == 9
