@@ -21,12 +21,14 @@ from conformance import policy
 from conformance.instances import NotBuilt, Unclaimed
 from conformance.instants import written
 from conformance.ledgers import Clock
-from conformance.model import Outcome, Read
+from conformance.login import Credentials
+from conformance.model import Exchange, Outcome, Read
 from conformance.pins import Pin
 from conformance.races import Action
+from conformance.schema import Request
 from conformance.session import Session
 from conformance.target import ANONYMOUS, Target
-from conformance.template import render
+from conformance.template import Lookup, render
 from conformance.world import World, taken
 
 LEAD = timedelta(seconds=30)
@@ -147,7 +149,8 @@ class PinnedClock:
         self.base.wire.headers.clear()
         if self.claims.adapter == "faketime":
             self._offset("+0")
-        elif self.claims.reset is not None:
+        elif self.claims.adapter == "endpoint":
+            assert self.claims.reset is not None
             self._ask(self.claims.reset, "give the real time back")
         self._at = None
 
@@ -209,12 +212,27 @@ class PinnedClock:
         """The world of one pin, whose people log in at that time."""
         key = (tenant, pin.id)
         if key not in self._worlds:
-            self._worlds[key] = self.base.anew(self.base.wire)
+            made = self.base.anew(self.base.wire)
+            for persona, session in made.sessions.items():
+                if persona != ANONYMOUS and _takes_codes(session):
+                    made.sessions[persona] = _InRealTime(self, persona)
+            self._worlds[key] = made
         return self._worlds[key]
 
     def forget(self, tenant: str, pin: Pin) -> None:
         """Drop what was made at that pin, and its sessions."""
         self._worlds.pop((tenant, pin.id), None)
+
+    @contextlib.contextmanager
+    def let_go(self) -> Iterator[None]:
+        """While this lasts it is the real time for the target."""
+        at = self._at and self.now()
+        self.release()
+        try:
+            yield
+        finally:
+            if at is not None:
+                self.pin(at)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -224,6 +242,48 @@ class PinnedClock:
         finally:
             if self.shared:
                 self.release()
+                for tenant in list(self._zones):
+                    described = self.base.target.tenants.get(tenant)
+                    self.move(tenant, (described.timezone if described else None) or "UTC")
+
+
+class _InRealTime(Session):
+    """Somebody who logs in with a one-time code, and does set-up in the real time.
+
+    Whoever takes each code once refuses those of an earlier time, and pins go back and forth.
+    """
+
+    def __init__(self, clock: PinnedClock, persona: str) -> None:
+        super().__init__(clock.base.wire, persona)
+        self._clock = clock
+
+    @property
+    def _usual(self) -> Session:
+        return self._clock.base.sessions[self.persona]
+
+    def fact(self, name: str) -> Any:
+        known = self.wire.target.account(self.persona).facts
+        if name in known:
+            return known[name]
+        with self._clock.let_go():
+            return self._usual.fact(name)
+
+    def send(
+        self,
+        template: Request,
+        lookup: Lookup,
+        purpose: str,
+        tenant: Lookup | None = None,
+        credentials: Credentials | None = None,
+    ) -> Exchange:
+        if purpose != "set-up":
+            return super().send(template, lookup, purpose, tenant, credentials)
+        with self._clock.let_go():
+            return self._usual.send(template, lookup, purpose, tenant, credentials)
+
+
+def _takes_codes(session: Session) -> bool:
+    return any("totp" in step.placeholders for step in session.login.then)
 
 
 def given_of(instant: datetime) -> dict[str, Any]:

@@ -259,6 +259,9 @@ class LifetimeLedger(_Ledger):
         description="session: used with the session it was made in; login: with a new one; "
         "none: without any",
     )
+    alive: float | None = Field(
+        default=None, gt=0, description="seconds after which it is used again, lest it idle"
+    )
     idle: bool = Field(default=False, description="true: it lasts that long after the last use")
     polls: Asked | None = Field(
         default=None, description="what a page left open asks for by itself, which is no use"

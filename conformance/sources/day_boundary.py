@@ -148,7 +148,7 @@ def _zones(
         ScheduleLedger: (*_CHANGING, *more),
         LocalTimeLedger: (*_CHANGING, *more),
         DateLedger: (first, *_FAR, *more),
-        LifetimeLedger: (_CHANGING[0], _CHANGING[2], *more),
+        LifetimeLedger: (_CHANGING[0], *((_CHANGING[2],) if more else ()), *more),
     }
     for zone in dict.fromkeys(wanted[type(ledger)]):
         yield tenant, zone

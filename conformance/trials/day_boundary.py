@@ -39,7 +39,7 @@ from conformance.ledgers import (
     StayLedger,
     placeholders_of,
 )
-from conformance.login import log_in
+from conformance.login import Credentials, log_in
 from conformance.model import Case, Outcome, Read
 from conformance.oracles.day_boundary import Happening, Row, Tampering
 from conformance.pins import Pin
@@ -229,6 +229,23 @@ def _filled(source: str, known: Mapping[str, Any]) -> str:
     return place + sign + pattern
 
 
+class _Reading:
+    """What places show, each asked for once: several may look at the same answer."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self._read: dict[str, list[Read]] = {}
+
+    def of(self, place: Place, given: Mapping[str, Any]) -> list[Read]:
+        asked = [action.model_dump_json() for action in place.read]
+        named_ = set().union(*(placeholders_of(action) for action in place.read))
+        key = repr((asked, sorted((name, given[name]) for name in named_ & set(given))))
+        if key not in self._read:
+            self.scene.come()
+            self._read[key] = self.scene.do(place.read, **given)
+        return self._read[key]
+
+
 def _rows(
     scene: Scene,
     ledger: DayLedger,
@@ -236,18 +253,18 @@ def _rows(
     event: Read,
     before: Mapping[tuple[str, str], int | None],
 ) -> Iterator[Row]:
+    reading = _Reading(scene)
     for name, place in ledger.places.items():
-        scene.come()
         if place.value is not None:
-            yield _labelled(scene, ledger, name, place, day, event)
+            yield _labelled(reading, ledger, name, place, day, event)
         elif place.holds is not None:
-            yield _listed(scene, ledger, name, place, day)
+            yield _listed(reading, ledger, name, place, day)
         else:
-            yield _counted(scene, ledger, name, place, day, before)
+            yield _counted(reading, ledger, name, place, day, before)
 
 
 def _labelled(
-    scene: Scene, ledger: DayLedger, name: str, place: Place, day: date, event: Read
+    reading: _Reading, ledger: DayLedger, name: str, place: Place, day: date, event: Read
 ) -> Row:
     """The date, month, year or instant that stands somewhere."""
     assert place.value is not None
@@ -259,17 +276,17 @@ def _labelled(
         expected = day.strftime(place.format)
     else:
         expected = named(day)[is_]
-    reads = scene.do(place.read, **named(day)) if place.read else [event]
+    reads = reading.of(place, named(day)) if place.read else [event]
     trouble = _trouble(reads)
     if trouble:
         return Row(name, rule, expected, "", tuple(reads), trouble)
-    found = _value(place.value, scene.values, reads)
+    found = _value(place.value, reading.scene.values, reads)
     if found is None:
         return Row(name, rule, expected, "", tuple(reads), f"there is nothing at {place.value}")
     observed = str(found)
     if is_ == "instant":
         told = moment(found)
-        observed = local_date(told, scene.pin.zone).isoformat() if told else observed
+        observed = local_date(told, reading.scene.pin.zone).isoformat() if told else observed
     elif is_ == "day" and not place.format:
         # A label of a whole instant names its day first (RFC 3339).
         observed = observed[:10]
@@ -296,24 +313,23 @@ def _trouble(reads: list[Read]) -> str | None:
     return None
 
 
-def _listed(scene: Scene, ledger: DayLedger, name: str, place: Place, day: date) -> Row:
+def _listed(reading: _Reading, ledger: DayLedger, name: str, place: Place, day: date) -> Row:
     """The days, months or years whose list has the event."""
     assert place.holds is not None
     rule = "day.list" if place.period == "day" else "day.period"
-    wanted = _filled(place.find, scene.values)
+    wanted = _filled(place.find, reading.scene.values)
     right = wrong = ""
     holding: list[str] = []
     looked: list[Read] = []
     for label, distance, given in _buckets(place, day, _away(ledger)):
-        scene.come()
-        reads = scene.do(place.read, **given)
+        reads = reading.of(place, given)
         trouble = _trouble(reads)
         if distance == 0:
             right = label
         if trouble:
             return Row(name, rule, right, "", tuple(reads), trouble)
         looked.append(reads[-1])
-        if any(wanted in _ids(place.holds, scene.values, read) for read in reads):
+        if any(wanted in _ids(place.holds, reading.scene.values, read) for read in reads):
             holding.append(label)
     wrong = " and ".join(holding) or "none of " + ", ".join(
         label for label, _distance, _given in _buckets(place, day, _away(ledger))
@@ -331,7 +347,7 @@ def _ids(holds: str, known: Mapping[str, Any], read: Read) -> list[str]:
 
 
 def _counted(
-    scene: Scene,
+    reading: _Reading,
     ledger: DayLedger,
     name: str,
     place: Place,
@@ -343,10 +359,9 @@ def _counted(
     right = ""
     looked: list[Read] = []
     for label, distance, given in _buckets(place, day, _away(ledger)):
-        scene.come()
-        reads = scene.do(place.read, **given)
+        reads = reading.of(place, given)
         looked += reads
-        number, earlier = _number(scene, place, reads), before.get((name, label))
+        number, earlier = _number(reading.scene, place, reads), before.get((name, label))
         if distance == 0:
             right = label
         if number is None or earlier is None:
@@ -810,10 +825,14 @@ class _Use:
         ledger = self.ledger
         length = timedelta(seconds=ledger.seconds)
         margin = timedelta(seconds=ledger.margin)
+        if ledger.alive is not None:
+            step = timedelta(seconds=ledger.alive)
+            moment_ = since + step
+            while moment_ < since + length - margin:
+                self._ask(ledger.use, moment_)
+                moment_ += step
         yield self._row(since + length - margin, "just before its end", "served", "lifetime.early")
-        last = since + length - margin if ledger.idle else since
-        if ledger.idle:
-            last = self.scene.clock.now()
+        last = self.scene.clock.now() if ledger.idle else since
         if ledger.polls is not None:
             for part in (1, 2):
                 self._ask(ledger.polls, last + part * length / 3)
@@ -821,19 +840,20 @@ class _Use:
         yield self._row(last + length + margin, "just after its end", "refused", rule)
 
     def _ask(self, action: Action, instant: datetime) -> Read:
-        scene = self.scene
+        """By whoever got it, to whom nothing else opens it; or by nobody who is logged in."""
+        scene, target = self.scene, self.scene.world.target
         if self.ledger.keeps == "login":
             scene = _later(scene, instant, scene.pin.id)
-        ready = scene.ready(action)
-        if self.ledger.keeps == "none":
-            ready.persona = ANONYMOUS
-        elif self.session is None:
-            scene.log_in(ready.persona)
+        persona = scene.actor or ANONYMOUS
+        ready = Ready(
+            action, action.template(target), persona, action.operation, dict(scene.records)
+        )
+        nobody = self.ledger.keeps == "none"
+        if self.session is None and not nobody:
+            scene.log_in(persona)
         scene.clock.pin(instant)
-        session = self.session
-        if session is not None and session.persona != ready.persona:
-            ready.persona = session.persona
-        return scene.act(ready, session=session)
+        credentials = Credentials() if nobody else None
+        return scene.act(ready, session=self.session, credentials=credentials)
 
     def _row(self, instant: datetime, label: str, expected: str, rule: str) -> Row:
         read = self._ask(self.ledger.use, instant)
@@ -938,7 +958,7 @@ def _time_told(world: World, case: Case) -> tuple[date | None, Read | None, str 
             ready = _begin(scene, ledger, ledger.event)
             event = scene.act(ready, {**named(pin.date), **at(pin)})
             scene.subject(ready)
-            row = _labelled(scene, ledger, "label", labels[0], pin.date, event)
+            row = _labelled(_Reading(scene), ledger, "label", labels[0], pin.date, event)
         except NotBuilt as problem:
             return None, None, f"no effect could be seen: {problem}"
         try:

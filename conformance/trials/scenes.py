@@ -14,6 +14,7 @@ from conformance.clock import LEAD, PinnedClock
 from conformance.instances import Instance, NotBuilt
 from conformance.instants import DAY, local_date, month_of, written
 from conformance.ledgers import SHIFTS
+from conformance.login import Credentials
 from conformance.model import Answer, Outcome, Read, Relation
 from conformance.pins import Pin
 from conformance.races import Action
@@ -154,6 +155,7 @@ class Scene:
         given: Mapping[str, Any] = MappingProxyType({}),
         purpose: str = "attempt",
         session: Session | None = None,
+        credentials: Credentials | None = None,
     ) -> Read:
         """Send it; what its answer gives is known from then on."""
         known = {**self.values, **given}
@@ -167,13 +169,21 @@ class Scene:
             planted=None if ready.operation else "ledger",
             **known,
         )
-        read = self.world.send(
-            ready.persona, ready.template, payload, purpose, ready.about, session=session
-        )
-        if self.world.waits(read):
-            read = self.world.send(
-                ready.persona, ready.template, payload, purpose, ready.about, session=session
+
+        def send() -> Read:
+            return self.world.send(
+                ready.persona,
+                ready.template,
+                payload,
+                purpose,
+                ready.about,
+                session=session,
+                credentials=credentials,
             )
+
+        read = send()
+        if self.world.waits(read):
+            read = send()
         answer = read.exchange.answer
         if read.outcome is not Outcome.ALLOWED or answer is None:
             return read
@@ -196,7 +206,7 @@ class Scene:
             resource, name, self.tenant, answer, ready.persona, parent, others, payload
         )
         if made is not None:
-            self.records[resource] = made
+            self.record(made)
 
     def subject(self, ready: Ready) -> None:
         """From now on {id} is the record that the action was about."""
