@@ -237,3 +237,19 @@ def test_a_port_in_use_is_named() -> None:
 def test_defects_are_listed() -> None:
     lines = call("--list-defects").stdout.splitlines()
     assert [line.split()[0] for line in lines] == [each.key for each in defects.catalogue()]
+
+
+def test_test_mode_is_for_the_loopback() -> None:
+    refused = call("--host", "0.0.0.0", HOSPITAL_TEST_CLOCK="1")
+    assert refused.returncode == 3
+    assert "HOSPITAL_TEST_CLOCK" in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+
+
+def test_test_mode_sets_the_clock(cluster: str, folder: Path) -> None:
+    ready = folder / "ready.json"
+    arguments = "--database-url", cluster
+    with running(ready, *arguments, HOSPITAL_TEST_CLOCK="1") as (_, url):
+        set_to = {"now": "2026-03-08T07:30:00Z"}
+        answer = httpx.put(f"{url}/test/clock", json=set_to)
+        assert answer.json()["database"].startswith("2026-03-08T07:30")
