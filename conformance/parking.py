@@ -8,6 +8,7 @@ lock on a row withstands that, a check in the application does not: one round de
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from typing import Any
 
 from conformance.instances import NotBuilt
 
-_STEP, _STILL, _MOST = 0.01, 0.15, 2.0
+_STEP, _STILL, _MOST = 0.01, 0.5, 5.0
 """Seconds between two looks, seconds without a further waiting writer, seconds at most."""
 
 _WAITING = (
@@ -27,7 +28,7 @@ _WAITING = (
 def writers_held(url: str, tables: Sequence[str], writers: int) -> Iterator[None]:
     """While the block runs, writers to `tables` wait until all are there, then go together.
 
-    They are let go when `writers` wait, when no further one has come for a while, or after two
+    They are let go when `writers` wait, when no further one has come for a while, or after five
     seconds. Raises NotBuilt without psycopg, or if the database does not answer.
     """
     connection = _connected(url)
@@ -54,7 +55,8 @@ def _connected(url: str) -> Any:
             "racing.database"
         ) from None
     try:
-        return psycopg.connect(url, connect_timeout=5)
+        # SQLAlchemy's way to name a driver is no part of libpq's URLs.
+        return psycopg.connect(re.sub(r"^(postgres\w*)\+\w+:", r"\1:", url), connect_timeout=5)
     except psycopg.Error as problem:
         raise NotBuilt(f"racing.database does not answer: {problem}".strip()) from None
 

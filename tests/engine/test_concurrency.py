@@ -1,12 +1,15 @@
 """Races: what the rounds of one show, what they are worth, and which cases there are."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conformance import sources
 from conformance.cases import Profile
+from conformance.document import InvalidDocument
 from conformance.history import (
     Came,
     Contest,
@@ -33,7 +36,7 @@ from conformance.races import Race
 from conformance.trials.concurrency import came_of
 from conformance.trials.staging import lacking, later
 from tests.engine.exchanges import CASE, read, unanswered
-from tests.engine.targets import target
+from tests.engine.targets import TEXT, loaded, target
 
 GATE = Profile.GATE
 WON, LOST, UNKNOWN = Came.WON, Came.LOST, Came.UNKNOWN
@@ -506,3 +509,45 @@ def test_what_is_left_out_takes_its_place_along() -> None:
 def test_moments_are_shifted() -> None:
     assert later("2030-01-01T23:50:00Z", "+15m") == "2030-01-02T00:05:00Z"
     assert later("2030-01-01T10:00:00+06:00", "-1h") == "2030-01-01T09:00:00+06:00"
+
+
+WRITTEN = """\
+races:
+  one_name:
+    kind: at_most_one
+    setup:
+      - {make: patient, called: first}
+      - {as: nurse, do: patient.read, on: {patient: first}, take: {seen: $.name}}
+    contenders:
+      - {as: nurse, times: 2, do: note.create, on: {patient: first}, json: {text: "{seen} {text}"}}
+    reads: [{as: nurse, request: "GET /notes/{winner.id}", find: "$.text", count: 1}]
+"""
+
+
+def test_a_race_that_fits_is_loaded(tmp_path: Path) -> None:
+    assert loaded(tmp_path, TEXT + WRITTEN).races["one_name"].contenders[0].times == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("make: patient,", "make: pateint,"),
+        ("do: patient.read", "do: patient.raed"),
+        ("do: note.create", "do: nota.create"),
+        ("on: {patient: first}, json", "on: {patient: frist}, json"),
+        ("{as: nurse, times", "{as: nrse, times"),
+        ("{seen} {text}", "{sean} {text}"),
+        ("{winner.id}", "{winer.id}"),
+        ("at_most_one", "at_most_on"),
+    ],
+)
+def test_misspelt_words_are_named_with_their_place(
+    written: str, meant: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidDocument) as told:
+        loaded(tmp_path, TEXT + WRITTEN.replace(written, meant))
+    said = str(told.value)
+    assert re.search(r"target\.yaml:\d+:\d+: races\.one_name", said)
+    wrong = (set(re.findall(r"\w+", meant)) - set(re.findall(r"\w+", written))).pop()
+    assert wrong in said
+    assert "mean" in said or "'at_most_one'" in said
