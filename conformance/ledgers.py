@@ -93,6 +93,12 @@ class Place(Strict):
     count: Extraction | None = Field(
         default=None, description="how many there are on the day, month or year that is asked for"
     )
+    lasts: bool = Field(
+        default=False, description="true: what began on a day is in the lists of later days too"
+    )
+    later: float = Field(
+        default=0, ge=0, le=2400, description="hours after the event at which it is read"
+    )
     find: str = Field(default="{id}", description="what 'holds' must have of the event")
     relative: dict[str, int] = Field(
         default=dict(SHIFTS), description="words for {relative}, and how many days they are away"

@@ -235,15 +235,25 @@ class _Reading:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self._read: dict[str, list[Read]] = {}
+        self._scenes: dict[float, Scene] = {0: scene}
 
     def of(self, place: Place, given: Mapping[str, Any]) -> list[Read]:
         asked = [action.model_dump_json() for action in place.read]
         named_ = set().union(*(placeholders_of(action) for action in place.read))
-        key = repr((asked, sorted((name, given[name]) for name in named_ & set(given))))
+        used = sorted((name, given[name]) for name in named_ & set(given))
+        key = repr((asked, place.later, used))
         if key not in self._read:
-            self.scene.come()
-            self._read[key] = self.scene.do(place.read, **given)
+            scene = self._at(place.later)
+            scene.come()
+            self._read[key] = scene.do(place.read, **given)
         return self._read[key]
+
+    def _at(self, hours: float) -> Scene:
+        """The scene so many hours after the event."""
+        if hours not in self._scenes:
+            pin = self.scene.pin
+            self._scenes[hours] = _later(self.scene, pin.instant + timedelta(hours=hours), pin.id)
+        return self._scenes[hours]
 
 
 def _rows(
@@ -318,25 +328,24 @@ def _listed(reading: _Reading, ledger: DayLedger, name: str, place: Place, day: 
     assert place.holds is not None
     rule = "day.list" if place.period == "day" else "day.period"
     wanted = _filled(place.find, reading.scene.values)
-    right = wrong = ""
+    right: list[str] = []
     holding: list[str] = []
     looked: list[Read] = []
-    for label, distance, given in _buckets(place, day, _away(ledger)):
+    buckets = _buckets(place, day, _away(ledger))
+    for label, distance, given in buckets:
+        if distance == 0 or (place.lasts and distance > 0):
+            right.append(label)
         reads = reading.of(place, given)
         trouble = _trouble(reads)
-        if distance == 0:
-            right = label
         if trouble:
-            return Row(name, rule, right, "", tuple(reads), trouble)
+            return Row(name, rule, " and ".join(right), "", tuple(reads), trouble)
         looked.append(reads[-1])
         if any(wanted in _ids(place.holds, reading.scene.values, read) for read in reads):
             holding.append(label)
-    wrong = " and ".join(holding) or "none of " + ", ".join(
-        label for label, _distance, _given in _buckets(place, day, _away(ledger))
-    )
-    if len(holding) != 1:
-        rule = "day.lost" if not holding else "day.twice"
-    return Row(name, rule, right, wrong, tuple(looked))
+    shown = " and ".join(holding) or "none of " + ", ".join(label for label, *_ in buckets)
+    if len(holding) != len(right):
+        rule = "day.lost" if len(holding) < len(right) else "day.twice"
+    return Row(name, rule, " and ".join(right), shown, tuple(looked))
 
 
 def _ids(holds: str, known: Mapping[str, Any], read: Read) -> list[str]:
