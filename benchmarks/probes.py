@@ -69,7 +69,7 @@ def main(seconds: float) -> None:
         run.started(loaded, Path(folder) / "log") as place,
     ):
         opened = run.connect(loaded, place)
-        harness = run.harness(loaded, opened, 1)
+        harness = run.harness(loaded, opened, 1, Path(folder) / "log")
         world = harness.world
         patient = world.obtain("patient", "east", {})
         session = opened.sessions["doctor.east"]

@@ -23,8 +23,8 @@ from conformance.cases import (
 )
 from conformance.sources import (
     clinical,
-    day_boundary,
     concurrency,
+    day_boundary,
     duties,
     hidden,
     identity,

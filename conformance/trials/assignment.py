@@ -32,6 +32,8 @@ _UNKNOWN_OBJECT = 3
 """So many properties refused as invalid one after the other say that their object is unknown."""
 _MOST_ACCEPTED = 8
 _STATES_TRIED = 3
+# Further than the writes of one case move a counter: what a record has then, it was given.
+_BEYOND_COUNTING = 10_000
 _NO_NAMES = frozenset({"password", "role", "tenant"})
 
 
@@ -451,6 +453,8 @@ class _Choosing:
             return self.world.synthesis.similar(str(known_id) if present is None else present)
         if kind == "tenant" or (isinstance(present, str) and present == self.case.tenant):
             return self._tenant(present)
+        if (most := self._counted(name)) is not None:
+            return most + _BEYOND_COUNTING
         listed = described.values if described is not None else ()
         likely = (
             *self._people(present, kind),
@@ -462,6 +466,12 @@ class _Choosing:
         if fitting or listed:
             return fitting[0] if fitting else None
         return self._by_type(name, kind, present, described)
+
+    def _counted(self, name: str) -> int | None:
+        """The largest value of a property that writes move by themselves, None if none is."""
+        found = [value_of(one, name) for one in self.examples]
+        numbers = {one for one in found if isinstance(one, int) and not isinstance(one, bool)}
+        return max(numbers) if len(numbers) > 1 else None
 
     def _tenant(self, present: Any) -> Any:
         """The other tenant, by the fact by which records name theirs."""

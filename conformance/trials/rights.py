@@ -288,7 +288,7 @@ def _in_collection(
 
 def _state(world: World, case: Case) -> Sequence[str]:
     head, _, name = (case.variant or "").partition(".")
-    return world.target.state(head, name, case.resource)
+    return () if head == "channel" else world.target.state(head, name, case.resource)
 
 
 def _child(
