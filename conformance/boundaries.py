@@ -423,6 +423,7 @@ def _beside(
     """Every level of a part's input, in each of its variants, in different surroundings."""
     if part is None:
         yield from around.values()
+        yield from islice(together(table), _MOST_TRIED)
         return
     name = table.parts[part].of
     for way in table.parts[part].ways:

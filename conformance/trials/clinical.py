@@ -24,7 +24,7 @@ from conformance.trials.pages import walk
 from conformance.trials.setting import Setting, needed, on, remember, send
 from conformance.world import World
 
-_WAIT = 0.2
+_WAIT = 0.1
 _NULL = object()
 
 
