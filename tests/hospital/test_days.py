@@ -113,6 +113,31 @@ def test_the_census_is_taken_at_midnight(timed: House) -> None:
         assert before["at"] == "2026-09-06T04:00:00Z"
 
 
+def test_the_census_knows_who_was_moved_when(timed: House) -> None:
+    def occupied(day: str) -> list[int]:
+        wards = here.get("receptionist", "/reports/census", date=day)["wards"]
+        return [each["occupied"] for each in wards if each["ward_id"] in (first, second)]
+
+    with pinned(timed, NEW_YORK, "2026-06-01T23:00") as here:
+        wards = [
+            here.post("tenant_admin", "/wards", {"code": name, "name": name})["id"]
+            for name in ("A-CENSUS", "B-CENSUS")
+        ]
+        first, second = wards
+        beds = [
+            here.post("tenant_admin", f"/wards/{ward}/beds", {"label": "1"})["id"] for ward in wards
+        ]
+        body = {"patient_id": here.patient(), "bed_id": beds[0]}
+        admission = here.post("receptionist", "/admissions", body)["id"]
+        assert occupied("2026-06-01") == [1, 0]
+        here.at("2026-06-02T00:10")
+        here.post("receptionist", f"/admissions/{admission}/transfer", {"bed_id": beds[1]})
+        assert (occupied("2026-06-01"), occupied("2026-06-02")) == ([1, 0], [0, 1])
+        here.at("2026-06-03T00:10")
+        here.discharge(admission)
+        assert (occupied("2026-06-02"), occupied("2026-06-03")) == ([0, 1], [0, 0])
+
+
 def test_the_first_and_the_last_half_second(timed: House) -> None:
     with pinned(timed, "Asia/Dhaka", "2026-01-31T23:59:59.5") as here:
         # The clock runs on from what is set, so both instants are given to an appointment.
