@@ -3,7 +3,7 @@
 from conformance import oracles, series, sources, trials
 from conformance.harness import Harness
 from conformance.model import Because, Case, Expected, Relation
-from conformance.suite import alone, cases, clauses, last
+from conformance.suite import alone, alone_where, cases, clauses, last
 from conformance.target import ANONYMOUS
 
 __version__ = "0.1.0"
@@ -17,6 +17,7 @@ __all__ = [
     "Relation",
     "__version__",
     "alone",
+    "alone_where",
     "cases",
     "clauses",
     "last",

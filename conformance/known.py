@@ -29,6 +29,11 @@ def states() -> tuple[str, ...]:
     return tuple(_table("server_owned")["states"])
 
 
+def keep_alive() -> tuple[str, ...]:
+    """Query parameters that are known to prolong sessions, whatever asks with them."""
+    return tuple(row["name"] for row in _table("keep_alive")["names"])
+
+
 @dataclass(frozen=True)
 class HiddenPath:
     """A path that tells about the inside where it answers; `tells` is a regex of such a body."""

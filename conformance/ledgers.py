@@ -268,6 +268,9 @@ class LifetimeLedger(_Ledger):
     alive: float | None = Field(
         default=None, gt=0, description="seconds after which it is used again, lest it idle"
     )
+    renews: bool = Field(
+        default=False, description="true: its tokens are renewed meanwhile, as the login says"
+    )
     idle: bool = Field(default=False, description="true: it lasts that long after the last use")
     polls: Asked | None = Field(
         default=None, description="what a page left open asks for by itself, which is no use"

@@ -23,6 +23,7 @@ from conformance.instants import (
     happens_twice,
     hours_of,
     local_date,
+    start_of,
     transitions,
 )
 from conformance.naive import NAIVE, exposed
@@ -115,6 +116,10 @@ def smallest_cover(rows: Mapping[K, Collection[str]]) -> list[K]:
     search(needed, [])
     return best or []
 
+
+_MINUTE = timedelta(minutes=1)
+_ODD = 0.01
+"""Hours by which a day that is longer or shorter than 24 differs at least."""
 
 _WALLS = (
     "00:00:00",
@@ -232,46 +237,39 @@ def change_after(pin: Pin) -> datetime | None:
 def stays(zone: str) -> tuple[Pin, ...]:
     """Stays with awkward ends: nights of month and year, 29 February, short and long days."""
 
+    town = zone.rsplit("/", maxsplit=1)[-1]
+
     def stay(name: str, why: str, since: datetime, until: datetime) -> Pin:
-        both = at_wall(since, zone), at_wall(until, zone)
-        town = zone.rsplit("/", maxsplit=1)[-1]
-        return Pin(f"{town}-{name}", why, zone, both[0], until=both[1])
+        return Pin(f"{town}-{name}", why, zone, since, until=until)
 
     def wall(day: date, text: str) -> datetime:
-        return datetime.combine(day, time.fromisoformat(text))
+        return at_wall(datetime.combine(day, time.fromisoformat(text)), zone)
 
-    january, december = date(2026, 1, 31), date(2026, 12, 30)
+    january, december, leap = date(2026, 1, 31), date(2026, 12, 30), date(2028, 2, 27)
     found = [
         stay("one-day", "in and out on one day", wall(january, "10:20"), wall(january, "15:20")),
         stay(
             "month-end",
-            "over the night of a month",
+            "a night at a month's end",
             wall(january, "23:30"),
             wall(january + DAY, "00:30"),
         ),
         stay(
             "year-end", "over the year", wall(december, "13:00"), wall(december + 3 * DAY, "11:00")
         ),
-        stay(
-            "leap-day",
-            "over a 29 February",
-            wall(date(2028, 2, 27), "00:30"),
-            wall(date(2028, 3, 1), "23:30"),
-        ),
+        stay("leap-day", "over a 29 February", wall(leap, "00:30"), wall(leap + 3 * DAY, "23:30")),
     ]
     for change in transitions(zone, 2026):
         day = local_date(change - timedelta(seconds=1), zone)
-        hours = hours_of(day, zone)
-        if hours == 24:  # the change comes at midnight, and the day after it is the odd one
-            day += DAY
-            hours = hours_of(day, zone)
-        says = f"{hours:g}-hour day"
-        kind = f"{hours:g}h".replace(".", "_")
+        # Where the change comes at midnight, the day after it is the odd one.
+        day += DAY if abs(hours_of(day, zone) - 24) < _ODD else timedelta(0)
+        starts, ends = start_of(day, zone), start_of(day + DAY, zone)
+        says = f"{hours_of(day, zone):g}-hour day"
+        kind = f"{hours_of(day, zone):g}h".replace(".", "_")
+        # Elapsed time in days of 24 hours, cut or rounded up, gives another number than midnights.
         found += [
-            stay(
-                f"over-{kind}", f"over a {says}", wall(day - DAY, "23:30"), wall(day + DAY, "00:45")
-            ),
-            stay(f"within-{kind}", f"within a {says}", wall(day, "01:10"), wall(day, "23:30")),
+            stay(f"over-{kind}", f"over a {says}", starts - 30 * _MINUTE, ends + 15 * _MINUTE),
+            stay(f"within-{kind}", f"within a {says}", starts + 10 * _MINUTE, ends - 10 * _MINUTE),
         ]
     return tuple(found)
 

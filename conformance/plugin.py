@@ -217,7 +217,7 @@ class _Worker:
         test = getattr(item, "function", None)
         if suite.is_last(test):  # it waits for the others, who may wait for their turn
             return (yield)
-        with turns.turn(self.state.place.state, alone=suite.is_alone(test)):
+        with turns.turn(self.state.place.state, alone=suite.is_alone(test, self.state.loaded.target)):
             return (yield)
 
     @pytest.hookimpl(wrapper=True)

@@ -58,9 +58,20 @@ def alone(test: F) -> F:
     return test
 
 
-def is_alone(test: object) -> bool:
-    """Whether a test was marked with `alone`."""
-    return hasattr(test, _ALONE)
+def alone_where(where: Callable[[Target], bool]) -> Callable[[F], F]:
+    """The same on targets for which `where` holds."""
+
+    def mark(test: F) -> F:
+        setattr(test, _ALONE, where)
+        return test
+
+    return mark
+
+
+def is_alone(test: object, target: Target) -> bool:
+    """Whether a test was marked with `alone`, for that target."""
+    marked = getattr(test, _ALONE, False)
+    return bool(marked(target)) if callable(marked) else bool(marked)
 
 
 def cited_by(test: object) -> tuple[str, ...]:

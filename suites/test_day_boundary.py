@@ -1,8 +1,11 @@
 """Day boundaries: what happens on a local day is on that day everywhere, whatever the clock."""
 
-from conformance import Case, Harness, cases, clauses, oracles, sources, trials
+from conformance import Case, Harness, alone_where, cases, clauses, oracles, sources, trials
+
+shared = alone_where(sources.day_boundary.shares_its_clock)
 
 
+@shared
 @cases(sources.day_boundary.days)
 @clauses("hipaa:164.312(c)(1)", "nist-800-53r5:AU-8")
 def test_days_are_local_days(case: Case, harness: Harness) -> None:
@@ -10,6 +13,7 @@ def test_days_are_local_days(case: Case, harness: Harness) -> None:
     harness.judge(case, trials.day_boundary.on_day, oracles.day_boundary.on_its_day)
 
 
+@shared
 @cases(sources.day_boundary.stays)
 @clauses("hipaa:164.312(c)(1)")
 def test_stays_count_local_days(case: Case, harness: Harness) -> None:
@@ -17,6 +21,7 @@ def test_stays_count_local_days(case: Case, harness: Harness) -> None:
     harness.judge(case, trials.day_boundary.stay, oracles.day_boundary.on_its_day)
 
 
+@shared
 @cases(sources.day_boundary.schedules)
 @clauses("hipaa:164.312(c)(1)")
 def test_schedules_survive_clock_changes(case: Case, harness: Harness) -> None:
@@ -24,6 +29,7 @@ def test_schedules_survive_clock_changes(case: Case, harness: Harness) -> None:
     harness.judge(case, trials.day_boundary.schedule, oracles.day_boundary.on_its_day)
 
 
+@shared
 @cases(sources.day_boundary.ages)
 @clauses("hipaa:164.312(c)(1)")
 def test_people_come_of_age_on_their_birthday(case: Case, harness: Harness) -> None:
@@ -31,6 +37,7 @@ def test_people_come_of_age_on_their_birthday(case: Case, harness: Harness) -> N
     harness.judge(case, trials.day_boundary.age, oracles.day_boundary.on_its_day)
 
 
+@shared
 @cases(sources.day_boundary.dates)
 @clauses("hipaa:164.312(c)(1)")
 def test_dates_come_back_as_written(case: Case, harness: Harness) -> None:
@@ -38,6 +45,7 @@ def test_dates_come_back_as_written(case: Case, harness: Harness) -> None:
     harness.judge(case, trials.day_boundary.dates, oracles.day_boundary.on_its_day)
 
 
+@shared
 @cases(sources.day_boundary.local_times)
 @clauses("hipaa:164.312(c)(1)")
 def test_local_times_are_told_apart(case: Case, harness: Harness) -> None:
@@ -45,6 +53,7 @@ def test_local_times_are_told_apart(case: Case, harness: Harness) -> None:
     harness.judge(case, trials.day_boundary.local_time, oracles.day_boundary.on_its_day)
 
 
+@shared
 @cases(sources.day_boundary.lifetimes)
 @clauses("nist-800-53r5:AC-12", "hipaa:164.312(a)(2)(iii)")
 def test_lifetimes_are_elapsed_time(case: Case, harness: Harness) -> None:
@@ -52,6 +61,7 @@ def test_lifetimes_are_elapsed_time(case: Case, harness: Harness) -> None:
     harness.judge(case, trials.day_boundary.lifetime, oracles.day_boundary.on_its_day)
 
 
+@shared
 @cases(sources.day_boundary.in_production)
 @clauses("nist-800-53r5:AU-8")
 def test_nobody_pins_the_clock_outside_test_mode(case: Case, harness: Harness) -> None:

@@ -92,6 +92,11 @@ def in_production(target: Target, _profile: Profile) -> Iterator[Case]:
             )
 
 
+def shares_its_clock(target: Target) -> bool:
+    """Whether the clock that is pinned is everybody's, for want of a copy of the target."""
+    return target.clock is not None and target.system.start is None
+
+
 def _cases(target: Target, profile: Profile, kind: type[AnyLedger], example: str) -> Iterator[Case]:
     if target.clock is None:
         yield unclaimed("clock", _CLOCK)

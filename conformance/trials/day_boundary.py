@@ -13,7 +13,7 @@ from conformance import pins
 from conformance.clock import LEAD, PinnedClock, ask, clock_of, given_of, moment
 from conformance.comparison import parsed
 from conformance.extraction import extract, values
-from conformance.instances import NotBuilt
+from conformance.instances import NotBuilt, Unclaimed
 from conformance.instants import (
     DAY,
     age_on,
@@ -26,6 +26,7 @@ from conformance.instants import (
     transitions,
     written,
 )
+from conformance.known import keep_alive
 from conformance.ledgers import (
     SHIFTS,
     AgeLedger,
@@ -39,7 +40,7 @@ from conformance.ledgers import (
     StayLedger,
     placeholders_of,
 )
-from conformance.login import Credentials, log_in
+from conformance.login import Credentials, LoginFailed, log_in, refresh
 from conformance.model import Case, Outcome, Read
 from conformance.oracles.day_boundary import Happening, Row, Tampering
 from conformance.pins import Pin
@@ -824,6 +825,10 @@ def _ends_row(scene: Scene, ledger: LifetimeLedger, event: Read, since: datetime
     )
 
 
+def _asking_with(action: Action, query: Mapping[str, str]) -> Action:
+    return action.model_copy(update={"query": {**action.query, **query}})
+
+
 class _Use:
     """What was given out, used at moments after that."""
 
@@ -847,6 +852,24 @@ class _Use:
                 self._ask(ledger.polls, last + part * length / 3)
         rule = "lifetime.idle" if ledger.idle else "lifetime.late"
         yield self._row(last + length + margin, "just after its end", "refused", rule)
+        if ledger.idle and ledger.polls is not None and self.session is not None:
+            yield self._with_flags(ledger.polls, length, margin)
+
+    def _with_flags(self, polls: Action, length: timedelta, margin: timedelta) -> Row:
+        """Another session, on a page that asks with parameters known to prolong sessions."""
+        assert self.session is not None
+        self.session = _own_session(self.scene, self.session.persona)
+        last = self.scene.clock.now()
+        self._ask(self.ledger.use, last)
+        everything = dict.fromkeys(keep_alive(), "true")
+        for part in (1, 2):
+            at_ = last + part * length / 3
+            read = self._ask(_asking_with(polls, everything), at_)
+            if read.outcome in {Outcome.INVALID, Outcome.ABSENT}:
+                for name, value in everything.items():
+                    self._ask(_asking_with(polls, {name: value}), at_)
+        label = "just after its end, asked with parameters such as keepAlive"
+        return self._row(last + length + margin, label, "refused", "lifetime.idle")
 
     def _ask(self, action: Action, instant: datetime) -> Read:
         """By whoever got it, to whom nothing else opens it; or by nobody who is logged in."""
@@ -861,8 +884,22 @@ class _Use:
         if self.session is None and not nobody:
             scene.log_in(persona)
         scene.clock.pin(instant)
+        if self.ledger.renews:
+            self._renew()
         credentials = Credentials() if nobody else None
         return scene.act(ready, session=self.session, credentials=credentials)
+
+    def _renew(self) -> None:
+        """New tokens for the session, without its password; none if that is refused."""
+        session = self.session
+        if session is None or session.login.refresh is None:
+            raise NotBuilt("'renews' needs 'keeps: session', and a login with 'refresh'")
+        wire = self.scene.world.wire
+        try:
+            found = refresh(wire, session.persona, session.login, session.identity)
+        except LoginFailed:
+            return
+        self.session = Session(wire, session.persona, fixed=found)
 
     def _row(self, instant: datetime, label: str, expected: str, rule: str) -> Row:
         read = self._ask(self.ledger.use, instant)
@@ -886,6 +923,11 @@ def in_production(world: World, case: Case) -> Tampering:
     """The clock of the target as it stands, pinned by nobody and by everybody who has a role."""
     claims = world.target.clock
     assert claims is not None and case.variant and case.tenant
+    if world.target.system.start is None or not claims.environment:
+        raise Unclaimed(
+            "not claimed: no copy of this target is in another mode than the target itself; to "
+            'claim it, write system.start and clock.environment, for example {TEST_CLOCK: "1"}'
+        )
     if case.variant == "zone":
         return _moved_zone(world, case)
     production = world.anew(world.wire.apart())
