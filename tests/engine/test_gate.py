@@ -147,7 +147,7 @@ def test_a_target_that_is_not_there_is_an_error_of_each_exchange() -> None:
 def test_a_target_that_never_answers_has_stalled(manner: Any) -> None:
     with turnstile(manner) as server:
         sending = wire(server.base_url, timeout=0.2)
-        done = release(sending, messages(sending, 3))
+        done = release(sending, messages(sending, 3), timeout=20)
     assert done.stalled is not None
     assert "3 of 3 requests that were released together got no answer in time" in done.stalled
     assert {one.error for one in done.exchanges} == {"no answer within 0.2 s"}
