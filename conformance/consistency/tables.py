@@ -35,6 +35,7 @@ def _operations(target: Target, loc: Loc, applied: Applied) -> Iterator[Problem]
     if applied.alerts is not None:
         place_of_alerts = (*loc, "alerts", "operation")
         yield from _operation(target, place_of_alerts, applied.alerts.operation, lists=True)
+        yield from _makes_records(target, (*loc, "alerts"), applied)
     if applied.correction is not None:
         yield from _operation(target, (*loc, "correction"), applied.correction)
     for name, taken in applied.inputs.items():
@@ -56,6 +57,15 @@ def _operation(
         yield Problem(loc, f"{named} does not only read, so it shows nothing")
     elif lists and described.operations[name].items is None:
         yield Problem(loc, f"{named} is no list: it has no 'items'")
+
+
+def _makes_records(target: Target, loc: Loc, applied: Applied) -> Iterator[Problem]:
+    """Alerts are told apart by the record that they are about, so each request needs its own."""
+    resource, _, name = applied.operation.partition(".")
+    described = target.resources.get(resource)
+    known = described is not None and name in described.operations
+    if known and described is not None and described.kind(name) != "create":
+        yield Problem(loc, f"{applied.operation} makes no record that an alert could be about")
 
 
 def _inputs(loc: Loc, applied: Applied, table: Table) -> Iterator[Problem]:

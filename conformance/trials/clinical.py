@@ -154,6 +154,8 @@ def _send(bench: _Bench, row: Row, purpose: str, corrects: Tried | None = None) 
         template = _filled(applied, bench.setting.operation, row.given)
         who = bench.setting.persona
         read, payload = send(world, bench.setting, who, purpose, template=template)
+        if world.waits(read):
+            read, payload = send(world, bench.setting, who, purpose, template=template)
         identity = _identity(bench, bench.setting.operation, read)
         if bench.creates and read.outcome is Outcome.ALLOWED and read.exchange.answer is not None:
             made = remember(world, bench.setting, who, read.exchange, payload)
@@ -250,13 +252,16 @@ def _placed(template: Operation, name: str, value: Any) -> Operation:
         place = "query"
     content = copy.deepcopy(getattr(template, place)) or {}
     *above, last = name.split(".")
-    inner = content
-    for step in above:
-        inner = inner.setdefault(step, {})
-    if value is _NULL:
-        inner.pop(last, None)
-    else:
-        inner[last] = value
+    inner: Any = content
+    try:
+        for step in above:
+            inner = inner[int(step)] if isinstance(inner, list) else inner.setdefault(step, {})
+        if value is not _NULL:
+            inner[int(last) if isinstance(inner, list) else last] = value
+        elif isinstance(inner, dict):
+            inner.pop(last, None)
+    except (AttributeError, IndexError, TypeError, ValueError):
+        raise NotBuilt(f"the request {template.request} has no place for {name!r}") from None
     return template.model_copy(update={place: content})
 
 

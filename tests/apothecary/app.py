@@ -110,7 +110,7 @@ def make(*names: str) -> FastAPI:
     @app.post("/patients", status_code=201)
     def create(body: Body, key: Key = None) -> Body:
         only(key, "nurse")
-        patient = {"id": next(shop.numbers), "name": str(body.get("name"))}
+        patient: Body = {"id": next(shop.numbers), "name": str(body.get("name"))}
         shop.patients[patient["id"]] = patient
         return patient
 
@@ -123,7 +123,8 @@ def make(*names: str) -> FastAPI:
     def ask(number: str, body: Body, key: Key = None) -> Body:
         only(key, "nurse")
         patient = known(shop.patients, number)
-        request = {"number": next(shop.numbers), "patient": patient["id"], "note": body.get("note")}
+        new = {"number": next(shop.numbers), "patient": patient["id"]}
+        request: Body = {**new, "note": body.get("note")}
         try:
             request |= shop.advised(body)
         except HTTPException:

@@ -45,7 +45,7 @@ def scored(house: House, scale: int = 1, **changed: Any) -> dict[str, Any]:
 def accepted(house: House, **changed: Any) -> bool:
     status: int = vitals(house, patient_of(house), **changed)["status_code"]
     assert status in (201, 422)
-    return status == 201
+    return bool(status == 201)
 
 
 def alerts(house: House, patient: str) -> list[dict[str, Any]]:
@@ -72,12 +72,12 @@ def corrected(house: House) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 @shows("D-039")
 def saturation_91_is_not_red(house: House) -> bool:
-    return [scored(house, spo2=value)["parts"]["spo2"] for value in (90, 91, 92)] == [3, 2, 2]
+    return bool([scored(house, spo2=value)["parts"]["spo2"] for value in (90, 91, 92)] == [3, 2, 2])
 
 
 @shows("D-039.typo")
 def fever_scores_eleven(house: House) -> bool:
-    return scored(house, temperature=38.1)["aggregate"] == 11
+    return bool(scored(house, temperature=38.1)["aggregate"] == 11)
 
 
 @shows("D-039.subtle")
@@ -86,70 +86,80 @@ def much_oxygen_scores_nothing(house: House) -> bool:
         scored(house, 2, spo2=value, supplemental_oxygen=True)["parts"]["spo2"]
         for value in (93, 94)
     )
-    return (at_93, at_94) == (0, 1)
+    return bool((at_93, at_94) == (0, 1))
 
 
 @shows("D-039.symmetry")
 def high_fever_is_red(house: House) -> bool:
-    return scored(house, temperature=39.1)["red"] is True
+    return bool(scored(house, temperature=39.1)["red"] is True)
 
 
 @shows("D-039.systolic")
 def high_pressure_scores_nothing(house: House) -> bool:
-    return scored(house, systolic=220)["aggregate"] == 0
+    return bool(scored(house, systolic=220)["aggregate"] == 0)
 
 
 @shows("D-039.confusion")
 def confusion_scores_nothing(house: House) -> bool:
-    return [scored(house, consciousness=code)["aggregate"] for code in "CV"] == [0, 3]
+    return bool([scored(house, consciousness=code)["aggregate"] for code in "CV"] == [0, 3])
 
 
 @shows("D-039.medium")
 def five_is_low(house: House) -> bool:
-    return scored(house, respiratory_rate=22, spo2=93, systolic=110)["band"] == "low"
+    return bool(scored(house, respiratory_rate=22, spo2=93, systolic=110)["band"] == "low")
 
 
 @shows("D-039.high")
 def seven_is_medium(house: House) -> bool:
-    signs = {"respiratory_rate": 22, "spo2": 93, "pulse": 115, "temperature": 38.5}
-    return scored(house, **signs)["band"] == "medium"
+    signs: dict[str, Any] = {
+        "respiratory_rate": 22,
+        "spo2": 93,
+        "pulse": 115,
+        "temperature": 38.5,
+    }
+    return bool(scored(house, **signs)["band"] == "medium")
 
 
 @shows("D-039.capped")
 def the_maximum_is_fifteen(house: House) -> bool:
-    signs = {"respiratory_rate": 8, "spo2": 85, "supplemental_oxygen": True, "systolic": 80}
-    more = {"pulse": 140, "consciousness": "U", "temperature": 34.9}
-    return scored(house, **signs, **more)["aggregate"] == 15
+    signs: dict[str, Any] = {"respiratory_rate": 8, "spo2": 85, "systolic": 80}
+    more: dict[str, Any] = {
+        "supplemental_oxygen": True,
+        "pulse": 140,
+        "consciousness": "U",
+        "temperature": 34.9,
+    }
+    return bool(scored(house, **signs, **more)["aggregate"] == 15)
 
 
 @shows("D-040")
 def missing_is_zero(house: House) -> bool:
-    return scored(house, pulse="left out")["aggregate"] == 0
+    return bool(scored(house, pulse="left out")["aggregate"] == 0)
 
 
 @shows("D-040.air")
 def unknown_gas_is_air(house: House) -> bool:
-    return scored(house, supplemental_oxygen="left out")["complete"] is True
+    return bool(scored(house, supplemental_oxygen="left out")["complete"] is True)
 
 
 @shows("D-040.last")
 def missing_is_carried_forward(house: House) -> bool:
     patient = patient_of(house)
     vitals(house, patient, pulse=140)
-    return vitals(house, patient, pulse="left out")["news2"]["aggregate"] == 3
+    return bool(vitals(house, patient, pulse="left out")["news2"]["aggregate"] == 3)
 
 
 @shows("D-040.correction")
 def a_correction_keeps_the_score(house: House) -> bool:
     right, _alerts = corrected(house)
-    return (right["spo2"], right["news2"]["aggregate"]) == (98, 3)
+    return bool((right["spo2"], right["news2"]["aggregate"]) == (98, 3))
 
 
 @shows("D-040.alert")
 def an_alert_outlives_its_entry(house: House) -> bool:
     right, rows = corrected(house)
     assert right["news2"]["aggregate"] in (0, 3)
-    return [row["status"] for row in rows] == ["open"]
+    return bool([row["status"] for row in rows] == ["open"])
 
 
 @shows("D-040.cached")
@@ -158,7 +168,7 @@ def a_read_shows_another_score(house: House) -> bool:
     vitals(house, patient)
     second = vitals(house, patient, spo2=85)
     shown = house.get(NURSE, f"/vitals/{second['id']}").json()["news2"]["aggregate"]
-    return (second["news2"]["aggregate"], shown) == (3, 0)
+    return bool((second["news2"]["aggregate"], shown) == (3, 0))
 
 
 @shows("D-041")
@@ -168,17 +178,17 @@ def fahrenheit_is_scored(house: House) -> bool:
 
 @shows("D-041.unit")
 def milligrams_are_millimoles(house: House) -> bool:
-    return result(house, "6.5", "mg/dL") == (201, "critical_high", 1)
+    return bool(result(house, "6.5", "mg/dL") == (201, "critical_high", 1))
 
 
 @shows("D-041.comma")
 def a_comma_ends_the_number(house: House) -> bool:
-    return result(house, "2,6")[:2] == (201, "critical_low")
+    return bool(result(house, "2,6")[:2] == (201, "critical_low"))
 
 
 @shows("D-041.digits")
 def a_second_decimal_is_cut_off(house: House) -> bool:
-    return result(house, "2.55")[:2] == (201, "critical_low")
+    return bool(result(house, "2.55")[:2] == (201, "critical_low"))
 
 
 @shows("D-042")
@@ -186,61 +196,61 @@ def the_second_alert_is_swallowed(house: House) -> bool:
     patient = patient_of(house)
     for _ in range(2):
         vitals(house, patient, spo2=85)
-    return len(alerts(house, patient)) == 1
+    return bool(len(alerts(house, patient)) == 1)
 
 
 @shows("D-042.subtle")
 def a_red_score_alone_tells_nobody(house: House) -> bool:
     patient = patient_of(house)
     assert vitals(house, patient, spo2=85)["news2"]["band"] == "low_medium"
-    return alerts(house, patient) == []
+    return bool(alerts(house, patient) == [])
 
 
 @shows("D-042.low")
 def a_low_potassium_tells_nobody(house: House) -> bool:
-    return result(house, "2.0") == (201, "critical_low", 0)
+    return bool(result(house, "2.0") == (201, "critical_low", 0))
 
 
 @shows("D-042.twice")
 def everybody_is_told_twice(house: House) -> bool:
-    return result(house, "7.0") == (201, "critical_high", 2)
+    return bool(result(house, "7.0") == (201, "critical_high", 2))
 
 
 @shows("H-070")
 def the_scale_is_ignored(house: House) -> bool:
-    return scored(house, 2, spo2=88)["aggregate"] == 3
+    return bool(scored(house, 2, spo2=88)["aggregate"] == 3)
 
 
 @shows("H-070.subtle")
 def air_is_scored_like_oxygen(house: House) -> bool:
-    return scored(house, 2, spo2=97)["aggregate"] == 3
+    return bool(scored(house, 2, spo2=97)["aggregate"] == 3)
 
 
 @shows("H-071")
 def oxygen_scores_nothing(house: House) -> bool:
-    return scored(house, supplemental_oxygen=True)["parts"]["supplemental_oxygen"] == 0
+    return bool(scored(house, supplemental_oxygen=True)["parts"]["supplemental_oxygen"] == 0)
 
 
 @shows("H-071.subtle")
 def oxygen_is_not_summed(house: House) -> bool:
     score = scored(house, supplemental_oxygen=True)
-    return (score["parts"]["supplemental_oxygen"], score["aggregate"]) == (2, 0)
+    return bool((score["parts"]["supplemental_oxygen"], score["aggregate"]) == (2, 0))
 
 
 @shows("H-072")
 def the_sum_alone_decides(house: House) -> bool:
     score = scored(house, consciousness="V")
-    return (score["red"], score["band"]) == (True, "low")
+    return bool((score["red"], score["band"]) == (True, "low"))
 
 
 @shows("H-072.subtle")
 def a_red_temperature_is_not_seen(house: House) -> bool:
-    return scored(house, temperature=35.0)["red"] is False
+    return bool(scored(house, temperature=35.0)["red"] is False)
 
 
 @shows("H-072.promoted")
 def a_red_score_is_medium(house: House) -> bool:
-    return scored(house, consciousness="V")["band"] == "medium"
+    return bool(scored(house, consciousness="V")["band"] == "medium")
 
 
 @shows("H-073")
@@ -255,12 +265,12 @@ def a_temperature_is_rounded(house: House) -> bool:
 
 @shows("H-074")
 def six_point_five_is_not_critical(house: House) -> bool:
-    return result(house, "6.5") == (201, "moderately_high", 0)
+    return bool(result(house, "6.5") == (201, "moderately_high", 0))
 
 
 @shows("H-074.low")
 def two_point_five_is_not_critical(house: House) -> bool:
-    return result(house, "2.5") == (201, "low", 0)
+    return bool(result(house, "2.5") == (201, "low", 0))
 
 
 @shows("H-075")
@@ -268,4 +278,4 @@ def a_list_shows_another_score(house: House) -> bool:
     patient = patient_of(house)
     score = vitals(house, patient, consciousness="V")["news2"]
     rows = house.get(NURSE, f"/patients/{patient}/vitals").json()["items"]
-    return (score["aggregate"], rows[0]["news2"]["aggregate"]) == (3, 0)
+    return bool((score["aggregate"], rows[0]["news2"]["aggregate"]) == (3, 0))
