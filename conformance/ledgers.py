@@ -241,6 +241,9 @@ class LocalTimeLedger(_Ledger):
     with_fold: Asked | None = Field(
         default=None, description="names {fold} as well: 0 the first of two, 1 the second"
     )
+    by_instant: Asked | None = Field(
+        default=None, description="names an {instant} instead, which must come back as it was"
+    )
     value: Extraction = Field(description="the instant that it became")
     read: Asks = Field(default=[])
     missing: Literal["refused", "moved"] = Field(
@@ -320,7 +323,7 @@ def placeholders_of(action: Action) -> set[str]:
 def acts(ledger: AnyLedger) -> Iterator[tuple[tuple[str | int, ...], Action]]:
     """Every request of a ledger with its place below it, in the order in which they are sent."""
     yield from (((("before", index)), act) for index, act in enumerate(ledger.before))
-    for key in ("event", "with_fold", "change", "ends"):
+    for key in ("event", "with_fold", "by_instant", "change", "ends"):
         act = getattr(ledger, key, None)
         if act is not None:
             yield (key,), act

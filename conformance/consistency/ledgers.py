@@ -17,7 +17,7 @@ _GIVEN = {
     "schedule": frozenset({"now", "instant"}),
     "age": frozenset({"birth_date"}),
     "date": frozenset({"birth_date"}),
-    "local_time": frozenset({"local", "fold"}),
+    "local_time": frozenset({"local", "fold", "instant"}),
     "lifetime": frozenset({"seconds"}),
 }
 """What the requests of each kind of ledger may name besides what all requests may."""
@@ -27,6 +27,7 @@ _NEEDED = {
     ("date", "change"): "birth_date",
     ("local_time", "event"): "local",
     ("local_time", "with_fold"): "fold",
+    ("local_time", "by_instant"): "instant",
 }
 
 

@@ -54,6 +54,8 @@ from conformance.verdicts import no_statement
 from conformance.world import World
 
 _TRIES = 3
+_NEAR = timedelta(seconds=10)
+"""How long after its pin an event may be, where the clock runs on."""
 _CLOSE = 1.5
 """Seconds by which an instant that was computed may differ from the one that is shown."""
 
@@ -96,25 +98,41 @@ def _through(reads: list[Read], action: Action) -> None:
         )
 
 
-def _off(clock: PinnedClock, pin: Pin) -> tuple[Mapping[str, str], str | None]:
-    """What the target's clocks say, and why they are not where they have to be."""
+def _off(
+    clock: PinnedClock, pin: Pin, late: datetime | None = None
+) -> tuple[Mapping[str, str], str | None]:
+    """What the target's clocks say, and why they are not where they have to be.
+
+    `late` is when the event was over, which must be on the pin's local day by each of them.
+    """
+    sooner = clock.now()
     reading = clock.read()
+    later = clock.now()
     if reading is None:
         return {}, "nothing tells what time it is for the target; declare clock.read"
-    now = clock.now()
+    declared = clock.claims.read.take if clock.claims.read is not None else {}
+    said = ", ".join(f"{name} {value}" for name, value in reading.said.items())
     for name, told in (("application", reading.application), ("database", reading.database)):
-        wanted = clock.claims.read is not None and name in clock.claims.read.take
-        if told is None and wanted:
+        if told is None and name in declared:
             return reading.said, f"the {name} does not say its time"
         if told is None:
             continue
-        apart = abs((told - now).total_seconds())
-        if apart > clock.claims.tolerance:
-            said = ", ".join(f"{key} {value}" for key, value in reading.said.items())
-            return reading.said, f"{apart:.1f} s from {written(now)}: {said}"
-        if clock.claims.read is not None and local_date(told, pin.zone) != pin.date:
-            return reading.said, f"the {name} is at {written(told)} already, another local day"
+        apart = _apart(told, sooner, later)
+        if abs(apart) > timedelta(seconds=clock.claims.tolerance):
+            return reading.said, f"{apart.total_seconds():.1f} s from {written(later)}: {said}"
+        if late is not None and pin.date != local_date(late + apart, pin.zone):
+            return reading.said, f"by the {name} it was another local day already: {said}"
+        if late is not None and pin.date != local_date(pin.instant + apart, pin.zone):
+            return reading.said, f"by the {name} it was another local day still: {said}"
     return reading.said, None
+
+
+def _apart(told: datetime, sooner: datetime, later: datetime) -> timedelta:
+    """By how much a clock differs that was read between two moments; one without fractions less."""
+    most = told if told.microsecond else told + timedelta(seconds=1)
+    if told > later:
+        return told - later
+    return most - sooner if most < sooner else timedelta(0)
 
 
 # --- days ------------------------------------------------------------------------------------
@@ -163,7 +181,8 @@ def _happen(world: World, case: Case, ledger: DayLedger, pin: Pin) -> Happening:
         event = scene.act(ready, given)
         scene.subject(ready)
         late = clock.now()
-        said, off = _off(clock, pin)
+        clock.pin(pin.instant)
+        said, off = _off(clock, pin, late)
         if event.outcome is not Outcome.ALLOWED:
             break
         if off is None and local_date(late, pin.zone) == pin.date:
@@ -282,7 +301,7 @@ def _labelled(
     is_ = place.is_ or ledger.period
     rule = "day.label" if is_ in {"day", "instant"} else "day.period"
     if is_ == "instant":
-        expected = day.isoformat()
+        expected = written(reading.scene.pin.instant)
     elif place.format:
         expected = day.strftime(place.format)
     else:
@@ -297,7 +316,8 @@ def _labelled(
     observed = str(found)
     if is_ == "instant":
         told = moment(found)
-        observed = local_date(told, reading.scene.pin.zone).isoformat() if told else observed
+        near = told is not None and abs(told - reading.scene.pin.instant) < _NEAR
+        observed = expected if near else written(told) if told else observed
     elif is_ == "day" and not place.format:
         # A label of a whole instant names its day first (RFC 3339).
         observed = observed[:10]
@@ -721,6 +741,11 @@ def _around(world: World, case: Case, ledger: LocalTimeLedger, change: datetime)
             for fold in (0, 1):
                 label = f"the {('first', 'second')[fold]} of a time that happens twice"
                 yield _named_time(world, case, ledger, local, label, fold)[0]
+        if ledger.by_instant is not None:
+            for fold in (0, 1):
+                label = f"the instant of the {('first', 'second')[fold]} of two equal times"
+                row, _read = _named_time(world, case, ledger, local, label, fold, ledger.by_instant)
+                yield row
 
 
 def _named_time(
@@ -730,13 +755,18 @@ def _named_time(
     local: datetime,
     label: str,
     fold: int | None = None,
+    event: Action | None = None,
 ) -> tuple[Row, Read]:
     pin = pin_of(world.target, case)
     scene = _scene(world, case, pin)
-    event = ledger.with_fold if fold is not None and ledger.with_fold else ledger.event
+    if event is None:
+        event = ledger.with_fold if fold is not None and ledger.with_fold else ledger.event
     ready = _begin(scene, ledger, event)
     scene.come()
-    given: dict[str, Any] = {"local": local.isoformat(timespec="minutes")}
+    given: dict[str, Any] = {
+        "local": local.isoformat(timespec="minutes"),
+        "instant": written(at_wall(local, pin.zone, fold or 0)),
+    }
     if fold is not None:
         given["fold"] = fold
     read = scene.act(ready, given)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from conformance.clock import faketime_library
 from tests.almanac.app import make
 from tests.almanac.faults import FAULTS
 from tests.clinic.serving import served
@@ -137,3 +138,32 @@ def test_the_clock_can_be_pinned_in_test_mode_only(
         expected[IN_PRODUCTION[fault]] = "fail"
         assert done.rules == {"clock.settable"}
     assert results == expected, done.called.said
+
+
+@pytest.mark.skipif(
+    faketime_library() is None, reason="libfaketime is not installed: apt-get install faketime"
+)
+@pytest.mark.parametrize(("fault", "rules"), [(None, set()), ("last-second", {"day.lost"})])
+def test_the_clock_is_pinned_from_outside(
+    fault: str | None, rules: set[str], tmp_path: Path, forker: Forker
+) -> None:
+    """By libfaketime, which the almanac knows nothing of; what runs on from the pin suffices."""
+
+    def from_outside(data: dict[str, Any]) -> None:
+        data["clock"]["adapter"] = "faketime"
+        del data["clock"]["header"], data["clock"]["set"], data["clock"]["reset"]
+        data["system"]["start"]["command"] += [fault] if fault else []
+
+    done = run(
+        tmp_path / "out",
+        *("--suite", "day_boundary", "-n", "1"),
+        *("--case", "*.bill.P04", "--case", "*.visit.P21", "--case", "*.age.P03"),
+        *("--case", "*.pass.*"),
+        target=target(tmp_path / "target", from_outside, ALMANAC),
+        by=forker.wardproof,
+    )
+    assert done.code == (1 if fault else 0), done.called.said
+    assert done.rules == rules
+    assert "inconclusive" not in done.outcomes.values()
+    details = [one["detail"] for one in done.of("verdict") if one["detail"]["pin"] == "P04"]
+    assert [one["adapter"] for one in details] == ["faketime"]
