@@ -101,10 +101,7 @@ def _labels(rows: list[Contender]) -> Iterator[str]:
     for number, one in enumerate(rows):
         y = _HEAD + number * _ROW
         yield f'<path class="rule" d="M0 {y}H{_WIDTH}"/>'
-        words = one_line(one.label, 200)
-        if len(words) > _LABEL_LETTERS:
-            half = _LABEL_LETTERS // 2
-            words = f"{words[:half]}…{words[1 - half :]}"
+        words = _shortened(one_line(one.label, 200))
         yield _text(4, _middle(number) + 4.5, escape(words), "")
 
 
@@ -124,6 +121,15 @@ def _step(rough: float) -> float:
     """The next 1, 2 or 5 times a power of ten that is not below `rough`."""
     power = 10.0 ** (len(str(int(rough))) - 1) if rough >= 1 else 0.1
     return next((power * n for n in (1, 2, 5, 10) if power * n >= rough), power * 10)
+
+
+def _shortened(label: str) -> str:
+    """The label with the beginning of a long path left out, which requests have in common."""
+    who, slash, path = label.partition("/")
+    left = _LABEL_LETTERS - len(who) - 1
+    if len(label) <= _LABEL_LETTERS:
+        return label
+    return f"{who}…{path[-left:]}" if slash and left > 0 else f"{label[: _LABEL_LETTERS - 1]}…"
 
 
 def _middle(number: int) -> float:

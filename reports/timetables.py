@@ -28,11 +28,12 @@ class ShownRace:
                 f", spread {power.spread_us.median:,.0f} µs (95 %: {power.spread_us.p95:,.0f} µs)"
             )
         )
-        window = (
-            "what window would have shown is not known"
-            if power.window_us is None
-            else f"a window of {power.window_us:,.0f} µs would have shown with 99 %"
-        )
+        if self.outcome == "fail":
+            window = "one of them is enough"
+        elif power.window_us is None:
+            window = "what window would have shown is not known"
+        else:
+            window = f"a window of {power.window_us:,.0f} µs would have shown with 99 %"
         return (
             f"{power.rounds} rounds of {power.contenders} by {self.race.technique}, "
             f"{power.overlapped:.0%} overlapped{seen}; {window}."

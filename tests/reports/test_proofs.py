@@ -120,7 +120,20 @@ def test_a_race_shows_who_came_when_and_who_won(tmp_path: Path) -> None:
     words = page_of(run).words
     assert words.count("201 won") == 2
     assert "nurse.north POST /admissions <1>" in words
+
+
+def test_a_race_that_held_says_what_would_have_shown(tmp_path: Path) -> None:
+    sound = race(contender(1, "won", 201), contender(2, "lost", 409))
+    words = page_of(run_of(tmp_path, ("pass", sound, "one_bed"))).words
     assert any("250 µs would have shown with 99 %" in word for word in words)
+
+
+def test_a_long_path_keeps_its_end(tmp_path: Path) -> None:
+    label = "pharmacist.north POST /medication-orders/{medication_order.id}/dispenses"
+    sound = race({**contender(1, "won", 201), "label": label}, contender(2, "lost", 409))
+    words = page_of(run_of(tmp_path, ("pass", sound, "one_dose"))).words
+    shown = next(word for word in words if word.startswith("pharmacist.north POST …"))
+    assert shown.endswith("/dispenses")
 
 
 def test_an_unanswered_contender_is_unknown(tmp_path: Path) -> None:
