@@ -7,8 +7,13 @@ everybody shares the clock is given back after each case.
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
+import shutil
 import sys
+import tempfile
 import time
+import weakref
+import zoneinfo
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,8 +32,9 @@ from conformance.pins import Pin
 from conformance.races import Action
 from conformance.schema import Request
 from conformance.session import Session
-from conformance.target import ANONYMOUS, Target
+from conformance.target import ANONYMOUS
 from conformance.template import Lookup, render
+from conformance.wire import Unreachable
 from conformance.world import World, taken
 
 LEAD = timedelta(seconds=30)
@@ -42,7 +48,6 @@ _LIBRARIES = (
     "/usr/lib/*/faketime/libfaketimeMT.so.1",
     "/opt/homebrew/lib/faketime/libfaketime.1.dylib",
 )
-_OFFSET = "faketime-offset"
 
 
 def faketime_library(places: tuple[str, ...] = _LIBRARIES) -> Path | None:
@@ -55,16 +60,25 @@ def faketime_library(places: tuple[str, ...] = _LIBRARIES) -> Path | None:
     return None
 
 
-def faketime_environment(library: Path) -> dict[str, str]:
-    """What steers a process and all its children by the offset file in {data}."""
+def faketime_environment(library: Path, offset: Path) -> dict[str, str]:
+    """What steers a process and all its children by an offset file, which must be there."""
     preload = "DYLD_INSERT_LIBRARIES" if sys.platform == "darwin" else "LD_PRELOAD"
     return {
         preload: str(library),
-        "FAKETIME_TIMESTAMP_FILE": f"{{data}}/{_OFFSET}",
+        "FAKETIME_TIMESTAMP_FILE": str(offset),
         "FAKETIME_NO_CACHE": "1",
         # Sleeps and time-outs go by this clock, and must not jump.
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
+
+
+def write_offset(offset: Path, text: str) -> None:
+    """By renaming, so that nobody ever reads half a number."""
+    beside = offset.with_suffix(".new")
+    beside.write_text(f"{text}\n", encoding="ascii")
+    # The database may run as somebody else.
+    beside.chmod(0o644)
+    beside.rename(offset)
 
 
 @dataclass(frozen=True)
@@ -92,7 +106,7 @@ class PinnedClock:
 
     claims: Clock
     base: World
-    data: Path | None
+    offset: Path | None
     shared: bool
     kept: dict[Any, Any] = field(default_factory=dict)
     _at: datetime | None = None
@@ -136,7 +150,7 @@ class PinnedClock:
             }
             self.base.wire.headers.update(header)
         elif self.claims.adapter == "faketime":
-            self._offset(f"{(instant - datetime.now(UTC)).total_seconds():+.6f}")
+            self._shift(f"{(instant - datetime.now(UTC)).total_seconds():+.6f}")
         else:
             assert self.claims.set is not None
             self._ask(self.claims.set, "pin the clock", **given_of(instant))
@@ -148,19 +162,15 @@ class PinnedClock:
             return
         self.base.wire.headers.clear()
         if self.claims.adapter == "faketime":
-            self._offset("+0")
+            self._shift("+0")
         elif self.claims.adapter == "endpoint":
             assert self.claims.reset is not None
             self._ask(self.claims.reset, "give the real time back")
         self._at = None
 
-    def _offset(self, text: str) -> None:
-        """By renaming, so that nobody ever reads half a number."""
-        assert self.data is not None
-        beside = self.data / f"{_OFFSET}.new"
-        beside.write_text(f"{text}\n", encoding="ascii")
-        beside.chmod(0o644)
-        beside.rename(self.data / _OFFSET)
+    def _shift(self, text: str) -> None:
+        assert self.offset is not None
+        write_offset(self.offset, text)
 
     def read(self) -> Reading | None:
         """What the target says the time is, by its own operation or by the header `Date`.
@@ -332,7 +342,22 @@ def ask(
     return world.send(session.persona, template, payload, "set-up", about, session=session)
 
 
-_CLOCKS: WeakKeyDictionary[World, PinnedClock] = WeakKeyDictionary()
+def tzdata() -> str:
+    """Which version of the time zone database decides here, such as `2026b (system)`."""
+    for folder in zoneinfo.TZPATH:
+        for name, start in (("tzdata.zi", "# version "), ("+VERSION", "")):
+            path = Path(folder) / name
+            if path.is_file():
+                with path.open(encoding="utf-8") as lines:
+                    first = lines.readline().strip()
+                return f"{first.removeprefix(start)} (system)"
+    try:
+        return f"{importlib.metadata.version('tzdata')} (package)"
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+_CLOCKS: WeakKeyDictionary[World, PinnedClock | Exception] = WeakKeyDictionary()
 
 
 def clock_of(world: World) -> PinnedClock:
@@ -341,8 +366,14 @@ def clock_of(world: World) -> PinnedClock:
     Raises Unclaimed, NotBuilt, and Unreachable if the copy does not start.
     """
     if world not in _CLOCKS:
-        _CLOCKS[world] = _found(world)
-    return _CLOCKS[world]
+        try:
+            _CLOCKS[world] = _found(world)
+        except (Unclaimed, NotBuilt, Unreachable) as problem:
+            _CLOCKS[world] = problem
+    found = _CLOCKS[world]
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 def _found(world: World) -> PinnedClock:
@@ -350,21 +381,24 @@ def _found(world: World) -> PinnedClock:
     if claims is None:
         raise Unclaimed("the target file says no way to pin the clock (clock)")
     environment = dict(claims.environment)
+    offset: Path | None = None
     if claims.adapter == "faketime":
         library = faketime_library()
         if library is None:
             raise NotBuilt("libfaketime is not installed: apt-get install faketime")
-        environment |= faketime_environment(library)
+        offset = _offset_file(world)
+        environment |= faketime_environment(library, offset)
     elif world.target.system.start is None:
         wire = world.wire.apart()
         return PinnedClock(claims, world.anew(wire), None, shared=True)
-    replica = world.replica(environment)
-    return PinnedClock(claims, replica.world, replica.data, shared=False)
+    return PinnedClock(claims, world.replica(environment).world, offset, shared=False)
 
 
-def settable(target: Target) -> bool:
-    """Whether tenants can be moved to other zones."""
-    return target.clock is not None and target.clock.zone is not None
-
-
-__all__ = ["PinnedClock", "Reading", "clock_of", "moment"]
+def _offset_file(world: World) -> Path:
+    """A file that every process of the target may read, gone when the world is."""
+    folder = Path(tempfile.mkdtemp(prefix="wardproof-clock-"))
+    folder.chmod(0o711)
+    weakref.finalize(world, shutil.rmtree, folder, ignore_errors=True)
+    offset = folder / "offset"
+    write_offset(offset, "+0")
+    return offset

@@ -6,11 +6,8 @@ instant is written, PEP 495 for `fold`, the IANA time zone database through zone
 
 from __future__ import annotations
 
-import importlib.metadata
-import zoneinfo
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 DAY = timedelta(days=1)
@@ -105,18 +102,3 @@ def month_of(day: date, shift: int = 0) -> str:
 def written(instant: datetime) -> str:
     """RFC 3339 in UTC, with microseconds only where there are any."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def tzdata() -> str:
-    """Which version of the time zone database decides here, such as `2026b (system)`."""
-    for folder in zoneinfo.TZPATH:
-        for name, start in (("tzdata.zi", "# version "), ("+VERSION", "")):
-            path = Path(folder) / name
-            if path.is_file():
-                with path.open(encoding="utf-8") as lines:
-                    first = lines.readline().strip()
-                return f"{first.removeprefix(start)} (system)"
-    try:
-        return f"{importlib.metadata.version('tzdata')} (package)"
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"

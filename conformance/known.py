@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import yaml
 
 from conformance.home import HOME
+from conformance.instants import at_wall
+from conformance.pins import Pin
 
 
 @lru_cache
@@ -27,6 +30,21 @@ def server_owned() -> Mapping[str, str]:
 def states() -> tuple[str, ...]:
     """States that a record may be in, for want of better ones."""
     return tuple(_table("server_owned")["states"])
+
+
+@lru_cache
+def clock_pins() -> tuple[Pin, ...]:
+    """The instants at which clocks are pinned, in the order of the table."""
+    return tuple(
+        Pin(
+            row["id"],
+            row["why"],
+            row["zone"],
+            at_wall(datetime.fromisoformat(row["local"]), row["zone"], row["fold"]),
+            row["smallest_set"],
+        )
+        for row in _table("clock_pins")["pins"]
+    )
 
 
 def keep_alive() -> tuple[str, ...]:

@@ -230,6 +230,7 @@ class DateLedger(_Ledger):
     kind: Literal["date"]
     event: Asked = Field(description="writes {birth_date}")
     change: Asked | None = Field(default=None, description="writes another {birth_date}")
+    touch: Asked | None = Field(default=None, description="changes something else of the record")
     places: dict[str, DatePlace] = Field(min_length=1)
 
 
@@ -323,7 +324,7 @@ def placeholders_of(action: Action) -> set[str]:
 def acts(ledger: AnyLedger) -> Iterator[tuple[tuple[str | int, ...], Action]]:
     """Every request of a ledger with its place below it, in the order in which they are sent."""
     yield from (((("before", index)), act) for index, act in enumerate(ledger.before))
-    for key in ("event", "with_fold", "by_instant", "change", "ends"):
+    for key in ("event", "with_fold", "by_instant", "change", "touch", "ends"):
         act = getattr(ledger, key, None)
         if act is not None:
             yield (key,), act

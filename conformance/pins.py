@@ -1,4 +1,4 @@
-"""Pins: awkward instants at which the clock is pinned, and what each is worth. Pure but for tables.
+"""Pins: awkward instants at which the clock is pinned, and what each is worth. Pure.
 
 The kill matrix says which naive implementations each pin exposes. For a zone that no pin of the
 table names, pins are derived: whatever can be exposed in that zone is.
@@ -6,16 +6,13 @@ table names, pins are derived: whatever can be exposed in that zone is.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cached_property, lru_cache
-from typing import Any, TypeVar
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-import yaml
-
-from conformance.home import HOME
 from conformance.instants import (
     DAY,
     at_wall,
@@ -28,7 +25,6 @@ from conformance.instants import (
 )
 from conformance.naive import NAIVE, exposed
 
-_TABLE = HOME / "fixtures" / "tables" / "clock_pins.yaml"
 K = TypeVar("K", bound=Hashable)
 
 
@@ -61,28 +57,6 @@ class Pin:
         """The naive implementations that are wrong at it, in the order of naive.py."""
         found = exposed(self.instant, self.zone)
         return tuple(name for name in NAIVE if name in found)
-
-
-@lru_cache(maxsize=1)
-def rows() -> Mapping[str, Any]:
-    """The table of pins as it stands in fixtures/tables/clock_pins.yaml."""
-    found: dict[str, Any] = yaml.safe_load(_TABLE.read_text(encoding="utf-8"))
-    return found
-
-
-@lru_cache(maxsize=1)
-def table() -> tuple[Pin, ...]:
-    """The pins of the table, in its order."""
-    return tuple(
-        Pin(
-            row["id"],
-            row["why"],
-            row["zone"],
-            at_wall(datetime.fromisoformat(row["local"]), row["zone"], row["fold"]),
-            row["smallest_set"],
-        )
-        for row in rows()["pins"]
-    )
 
 
 def matrix(pins: Iterable[Pin]) -> dict[str, frozenset[str]]:
@@ -208,7 +182,7 @@ def _across(zone: str, seconds: float, change: datetime) -> Pin:
     instant = change - timedelta(seconds=seconds / 2)
     local = instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     says = f"{seconds:g} s across the clock change of {local_date(change, zone)}"
-    return Pin(name_in(zone, local, f"-{seconds:g}s"), says, zone, instant)
+    return Pin(name_in(zone, local, f"-{seconds:g}s".replace(".", "_")), says, zone, instant)
 
 
 def before_changes(zone: str, days: float) -> tuple[Pin, ...]:
@@ -274,9 +248,8 @@ def stays(zone: str) -> tuple[Pin, ...]:
     return tuple(found)
 
 
-def kill_matrix(pins: Iterable[Pin] | None = None) -> str:
+def kill_matrix(shown: Sequence[Pin]) -> str:
     """The kill matrix as a Markdown table; pins of the smallest set are in bold."""
-    shown = tuple(table() if pins is None else pins)
     head = ["pin", "local time", "zone", *NAIVE]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * 3 + ":-:|" * len(NAIVE)]
     for pin in shown:
@@ -290,15 +263,3 @@ def kill_matrix(pins: Iterable[Pin] | None = None) -> str:
     counts = [str(sum(one in pin.exposes for pin in shown)) for one in NAIVE]
     lines.append("| | | exposed by | " + " | ".join(counts) + " |")
     return "\n".join(lines)
-
-
-__all__ = [
-    "Pin",
-    "across",
-    "derived",
-    "dull",
-    "kill_matrix",
-    "matrix",
-    "smallest_cover",
-    "table",
-]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.instants import tzdata, written
+from conformance.instants import written
 from conformance.model import Case, Outcome, Read, Verdict
 from conformance.pins import Pin
 from conformance.verdicts import failed, no_statement, passed, unknown
@@ -37,6 +37,7 @@ class Happening:
 
     `what` is the event in words, `said` what the target's clocks said, `off` why its clock was
     not where it had to be. `control` are the same places for what happened at an ordinary hour.
+    `tzdata` is the version of the rules by which local dates were worked out.
     """
 
     case: Case
@@ -48,6 +49,7 @@ class Happening:
     said: Mapping[str, str] | None = None
     off: str | None = None
     control: tuple[Row, ...] = ()
+    tzdata: str = "unknown"
 
 
 def on_its_day(happening: Happening) -> Verdict:
@@ -115,7 +117,7 @@ def detail(happening: Happening) -> dict[str, Any]:
         "local": pin.local.isoformat() + (" (second)" if pin.local.fold else ""),
         "utc": written(pin.instant),
         "local_date": pin.date.isoformat(),
-        "tzdata": tzdata(),
+        "tzdata": happening.tzdata,
         "why": pin.why,
         "adapter": happening.adapter,
         "read_back": dict(happening.said or {}),

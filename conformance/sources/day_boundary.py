@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-from conformance import pins, policy
+from conformance import known, pins, policy
 from conformance.cases import WHOLE, Profile, unclaimed
 from conformance.ledgers import (
     AgeLedger,
@@ -163,7 +163,7 @@ def _of_day(_ledger: AnyLedger, zone: str, clock: Clock, profile: Profile) -> tu
     """Where zones can be set, the table; else what can be exposed in this zone. And a dull one."""
     if clock.zone is None:
         return (pins.dull(zone), *pins.derived(zone))
-    found = pins.table()
+    found = known.clock_pins()
     if profile is not Profile.FULL:
         found = tuple(pin for pin in found if pin.smallest)
     return (pins.dull(zone), *found)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import wraps
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from conformance import pins
-from conformance.clock import LEAD, PinnedClock, ask, clock_of, given_of, moment
+from conformance.clock import LEAD, PinnedClock, ask, clock_of, given_of, moment, tzdata
 from conformance.comparison import parsed
 from conformance.extraction import extract, values
 from conformance.instances import NotBuilt, Unclaimed
@@ -58,6 +59,19 @@ _NEAR = timedelta(seconds=10)
 """How long after its pin an event may be, where the clock runs on."""
 _CLOSE = 1.5
 """Seconds by which an instant that was computed may differ from the one that is shown."""
+
+
+Trying = Callable[[World, Case], Happening]
+
+
+def _with_rules(trial: Trying) -> Trying:
+    """The trial, which says by which time zone rules local dates were worked out."""
+
+    @wraps(trial)
+    def saying(world: World, case: Case) -> Happening:
+        return replace(trial(world, case), tzdata=tzdata())
+
+    return saying
 
 
 def ledger_of(world: World, case: Case) -> AnyLedger:
@@ -138,6 +152,7 @@ def _apart(told: datetime, sooner: datetime, later: datetime) -> timedelta:
 # --- days ------------------------------------------------------------------------------------
 
 
+@_with_rules
 def on_day(world: World, case: Case) -> Happening:
     """The event at the pin, and all its places; those of an ordinary hour as the control."""
     clock = clock_of(world)
@@ -406,6 +421,7 @@ def _counted(
 # --- stays -----------------------------------------------------------------------------------
 
 
+@_with_rules
 def stay(world: World, case: Case) -> Happening:
     """A stay from the pin to its end, and the days for which it counts."""
     clock = clock_of(world)
@@ -482,6 +498,7 @@ def _later(scene: Scene, instant: datetime, name: str) -> Scene:
 # --- schedules -------------------------------------------------------------------------------
 
 
+@_with_rules
 def schedule(world: World, case: Case) -> Happening:
     """Something scheduled at the pin, and when it is due."""
     clock = clock_of(world)
@@ -595,6 +612,7 @@ def births(pin: Pin, majority: int) -> dict[str, date]:
     return found
 
 
+@_with_rules
 def age(world: World, case: Case) -> Happening:
     """People with birthdays around the pin, and how old they are at it."""
     clock = clock_of(world)
@@ -649,6 +667,7 @@ DATES = ("1938-07-01", "1969-12-31", "1970-01-01", "1984-02-29", "1999-12-31", "
 """Before and after 1970, leap days, ends of years."""
 
 
+@_with_rules
 def dates(world: World, case: Case) -> Happening:
     """Dates written at an ordinary hour, read at once and after a change."""
     clock = clock_of(world)
@@ -674,6 +693,11 @@ def dates(world: World, case: Case) -> Happening:
                 if off:
                     return Happening(case, pin, adapter, what, tuple(events), (), said, off)
             rows += _date_rows(scene, ledger, text, event, "")
+            if ledger.touch is not None and not index % 2:
+                touched = scene.do([ledger.touch], "attempt")[-1]
+                events.append(touched)
+                if touched.outcome is Outcome.ALLOWED:
+                    rows += _date_rows(scene, ledger, text, None, " before another change")
             if ledger.change is not None and index % 2:
                 other = DATES[(index + 3) % len(DATES)]
                 changed = scene.do([ledger.change], "attempt", birth_date=other)[-1]
@@ -707,6 +731,7 @@ def _date_rows(
 # --- local times -----------------------------------------------------------------------------
 
 
+@_with_rules
 def local_time(world: World, case: Case) -> Happening:
     """Wall times around the next clock change: an ordinary one, one left out, one twice."""
     clock = clock_of(world)
@@ -807,6 +832,7 @@ def _expected_time(ledger: LocalTimeLedger, local: datetime, zone: str, fold: in
 # --- lifetimes -------------------------------------------------------------------------------
 
 
+@_with_rules
 def lifetime(world: World, case: Case) -> Happening:
     """What is given out at the pin, used just before and just after it has to end."""
     clock = clock_of(world)
@@ -1086,7 +1112,7 @@ def _effect(clock: PinnedClock, case: Case, *, header: bool, told: bool) -> tupl
     other = PinnedClock(
         claims.model_copy(update={"adapter": "header" if header else "endpoint"}),
         clock.base.anew(clock.base.wire.apart()),
-        clock.data,
+        None,
         shared=True,
     )
     if claims.adapter == "faketime":

@@ -189,6 +189,11 @@ def _people(app: FastAPI, almanac: Almanac) -> None:
         almanac.people[id_] = kept(body["born"], "birth-shifted-by-change")
         return {"id": id_}
 
+    @app.post("/people/{id_}/touch")
+    def touch(id_: str) -> Body:
+        almanac.people[id_] = kept(almanac.people[id_], "birth-shifted-by-touch")
+        return {"id": id_}
+
     @app.get("/people/{id_}")
     def read(id_: str, request: Request) -> Body:
         birth = date.fromisoformat(almanac.people[id_])

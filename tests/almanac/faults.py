@@ -21,6 +21,7 @@ FAULTS = {
     "age-utc": "the day of a birthday is that of UTC",
     "birth-shifted": "a date is kept as its midnight in the zone, and shown by UTC",
     "birth-shifted-by-change": "a change does that, and creating does not",
+    "birth-shifted-by-touch": "a change of something else does that",
     # Wall times
     "gap-accepted": "a wall time that never comes is accepted",
     "first-of-two": "of two equal wall times it is always the first",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conformance import pins
+from conformance import known
 from conformance.cases import Profile
 from conformance.clock import moment
 from conformance.document import InvalidDocument
@@ -27,7 +27,7 @@ from conformance.trials.day_boundary import births, counted_days
 from tests.engine.exchanges import answer, exchange
 from tests.engine.targets import TEXT, loaded, target
 
-P03 = next(pin for pin in pins.table() if pin.id == "P03")
+P03 = next(pin for pin in known.clock_pins() if pin.id == "P03")
 CLOCK: dict[str, Any] = {
     "adapter": "endpoint",
     "set": {"request": "PUT /clock", "json": {"now": "{instant}"}},

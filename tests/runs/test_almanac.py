@@ -46,6 +46,7 @@ ROWS = [
     _row("age-utc", "*.age.P05", "age.majority"),
     _row("birth-shifted", "*.birth.*", "date.shifted"),
     _row("birth-shifted-by-change", "*.birth.*", "date.shifted"),
+    _row("birth-shifted-by-touch", "*.birth.*", "date.shifted"),
     _row("gap-accepted", "*.slot.*", "local-time.missing"),
     _row("first-of-two", "*.slot.*", "local-time.twice"),
     _row("pass-by-wall", "*.pass.*", "lifetime.end"),
