@@ -160,7 +160,9 @@ class Reading(Action):
     equals: Any = Field(default=None, description="what each value found must be")
     distinct: bool = False
     refused: bool = Field(default=False, description="true: this must be refused")
-    each: bool = Field(default=False, description="true: once for each winner, {winner.x}")
+    each: bool | str = Field(
+        default=False, description="true, or a tag: once for each (such) winner, {winner.x}"
+    )
     when: Names = Field(default=[], description="only if all of these tags won")
     unless: Names = Field(default=[], description="only if none of these tags won")
     state: str | None = Field(default=None, description="the part of the state that it shows")
@@ -239,6 +241,7 @@ class Race(Strict):
         tags = {one.tag for one in self.contenders if one.tag}
         named = {tag for pair in self.never for tag in pair}
         named |= {tag for read in self.reads for tag in (*read.when, *read.unless)}
+        named |= {read.each for read in self.reads if isinstance(read.each, str)}
         if named - tags:
             raise ValueError(f"no contender has the tag {', '.join(sorted(named - tags))}")
         states = {name for one in self.contenders for name in (*one.from_, *one.to)}
