@@ -40,7 +40,7 @@ from conformance.trials.pages import PAGE_LIMIT, follow
 from conformance.trials.staging import Asked, Stage
 from conformance.world import World
 
-LEAST, FEWEST = 20, 8
+LEAST, FEWEST = 16, 8
 """Rounds that count before their power is enough, and rounds however long they take.
 
 What a target does before its check varies more than the twin knows: a bug shows in one of a few
