@@ -129,7 +129,7 @@ class Round:
     @property
     def counted(self) -> bool:
         """Whether it says something: all under way at one moment, and known what came of them."""
-        if not self.together or self.early or self.stalled or self.unknown:
+        if not self.together or self.early or self.stalled or self.unknown or unclear(self):
             return False
         return all(one.sent is not None for one in self.contestants) and self.overlapped
 

@@ -216,7 +216,7 @@ class Race(Strict):
     tenant: str | None = Field(default=None, description="the first one unless said")
     setup: list[Prepared] = Field(default=[], description="what each round begins with")
     contenders: list[Contender] = Field(min_length=1)
-    winners: int | Literal["all", "any"] = Field(default=1, description="how many may win")
+    winners: int | Literal["any"] = Field(default=1, description="how many may win")
     won: Statuses | None = Field(default=None, description="statuses that say so; 2xx")
     lost: Statuses | None = Field(default=None, description="how the others are refused")
     never: list[list[str]] = Field(default=[], description="tags that may not win together")

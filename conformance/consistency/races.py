@@ -66,6 +66,14 @@ def _race(target: Target, loc: Loc, race: Race) -> Iterator[Problem]:
 
 def _of_kind(target: Target, loc: Loc, race: Race) -> Iterator[Problem]:
     """A kind that needs a value which no contender names."""
+    start = target.system.start
+    forgets = start is not None and start.throwaway and "{data}" not in " ".join(start.command)
+    if race.key.outlives_restart and forgets:
+        yield Problem(
+            (*loc, "key", "outlives_restart"),
+            "a copy that is started again has lost its data: let system.start.command keep them "
+            "in the folder {data}",
+        )
     needed = {"lost_update": "version", "idempotency": "key"}.get(race.kind)
     if needed is None:
         return

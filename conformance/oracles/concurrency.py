@@ -25,6 +25,9 @@ from conformance.verdicts import failed, no_statement, passed, unknown
 FAILURES = 2
 """Rounds in which the target itself fails before that counts as its way to refuse."""
 
+_CLOSE = 5_000_000_000
+"""Nanoseconds between two moments of one round, at most."""
+
 _SHARE = 0.5
 """Of the rounds, what has to say something."""
 
@@ -74,9 +77,8 @@ def _undecided(contest: Contest) -> str | None:
         if first.came is not Came.WON:
             said = no_statement(first.read) or f"refused ({first.read.status})"
             return f"{first.label} did not win when it came first: {said}"
-    for played in contest.rounds:
         if reason := unclear(played):
-            return f"round {played.number}: {reason}"
+            return f"one after another, {reason}"
     together = [played for played in contest.rounds if played.together]
     counted = [played for played in together if played.counted]
     if len(counted) < _SHARE * len(together) or not counted:
@@ -101,6 +103,8 @@ def _why_unknown(together: Sequence[Round]) -> str:
     for played in together:
         for one in played.unknown:
             return f"{one.label}: {no_statement(one.read) or one.read.status}"
+        if reason := unclear(played):
+            return reason
     early = sum(played.early for played in together)
     return f"{early} requests were answered before they were whole" if early else "nobody raced"
 
@@ -191,8 +195,12 @@ def _shown(played: Round, says: str) -> Mapping[str, Any]:
     """A round with its times in microseconds, relative to the release."""
     sent = [one.sent for one in played.contestants if one.sent is not None]
     start = min(sent, default=0)
+    told = played.shot.arrivals if played.shot.seen_by == "target" else ()
+    # A clock of another machine, or of another kind, begins with the first arrival.
+    same_clock = all(start - _CLOSE <= moment <= start + _CLOSE for moment in told)
+    theirs = start if same_clock else min(told, default=0)
 
-    def since(moment: int | None) -> float | None:
+    def since(moment: int | None, start: int = start) -> float | None:
         return None if moment is None else round((moment - start) / 1000, 1)
 
     return {
@@ -202,7 +210,7 @@ def _shown(played: Round, says: str) -> Mapping[str, Any]:
             {
                 "label": one.label,
                 "sent_us": since(one.sent),
-                "arrived_us": since(one.arrived) if played.shot.seen_by == "target" else None,
+                "arrived_us": since(one.arrived, theirs) if told else None,
                 "answered_us": since(one.answered),
                 "status": _status(one.read),
                 "came": one.came.value,
@@ -256,6 +264,9 @@ def kept(repetition: Repetition) -> Verdict:
         return broken
     if repetition.variant == "other-body":
         return _other_body(repetition)
+    if second.came is not Came.WON and repetition.variant == "after-restart":
+        said = no_statement(second.read) or f"refused ({second.read.status})"
+        return unknown(f"after the restart the request was not served: {said}", second.read)
     if second.came is not Came.WON:
         return failed(
             "idempotency",

@@ -52,10 +52,11 @@ def race_of(target: Target, case: Case) -> tuple[str, Race]:
 
 
 def races(kind: Kind) -> Source:
-    """The races of a kind, each once."""
+    """The races of a kind, each once; in the full profile with authentication in the race too."""
 
-    def source(target: Target, _profile: Profile) -> Iterator[Case]:
-        yield from _cases(target, kind, lambda _name, _race: ["at-once"])
+    def source(target: Target, profile: Profile) -> Iterator[Case]:
+        ways = ["at-once", "at-once-with-heads"] if profile is Profile.FULL else ["at-once"]
+        yield from _cases(target, kind, lambda _name, _race: ways)
 
     return source
 

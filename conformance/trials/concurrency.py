@@ -70,7 +70,7 @@ def contest(world: World, case: Case) -> Contest:
         rounds.append(_one_after_another(world, case, race, len(rounds) + 1, first))
     measured: Calibration | None = None
     unmeasured = ""
-    hold: gate.Hold = "tail"
+    hold: gate.Hold = "head" if (case.variant or "").endswith("heads") else "tail"
     released = 0
     wrong = any(True for played in rounds for _ in violations(terms, played))
     while not wrong and released < (race.rounds or settings.rounds):

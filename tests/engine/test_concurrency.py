@@ -269,6 +269,22 @@ def test_the_targets_own_clock_counts_where_it_tells() -> None:
     assert (detail["seen_by"], detail["power"]["spread_us"]["median"]) == ("target", 5.0)
 
 
+def test_one_round_in_which_reading_fails_is_not_counted() -> None:
+    failing = replace(SOUND, observations=(replace(shows(), reads=(read(502),)),))
+    verdict = sound(contest(TURN, *[SOUND] * 8, failing))
+    assert verdict.result is Result.PASS
+    assert verdict.detail is not None
+    assert (verdict.detail["power"]["rounds"], verdict.detail["power"]["counted"]) == (9, 8)
+
+
+def test_a_clock_of_another_kind_begins_with_the_first_arrival() -> None:
+    epoch = 1_700_000_000_000_000_000
+    told = [one(WON, arrived=epoch), one(LOST, arrived=epoch + 7_000)]
+    detail = sound(contest(TURN, *[played(*told, number=2)] * 8)).detail
+    assert detail is not None
+    assert [each["arrived_us"] for each in detail["shown"]["contenders"]] == [0.0, 7.0]
+
+
 def test_a_violation_fails_whatever_the_other_rounds_show() -> None:
     verdict = sound(contest(TURN, SOUND, played(one(WON), one(WON), number=3), SOUND))
     assert (verdict.result, verdict.rule) == (Result.FAIL, "race.double")
@@ -289,6 +305,10 @@ def test_a_violation_fails_whatever_the_other_rounds_show() -> None:
         (
             [TURN, *[replace(SOUND, observations=(replace(shows(), reads=(read(502),)),))] * 8],
             "was not answered (502)",
+        ),
+        (
+            [replace(TURN, observations=(replace(shows(), reads=(read(502),)),)), *[SOUND] * 8],
+            "one after another, clerk GET /bed was not answered",
         ),
     ],
 )
@@ -360,6 +380,7 @@ OWN = one(WON, values={"id": "c"})
             "idempotency.repeated",
         ),
         (repeated("after-restart", OWN), "idempotency.repeated"),
+        (repeated("after-restart", one(WON, values={"id": "a"})), None),
         (repeated("again", one(LOST)), "idempotency.answer"),
         (repeated("other-body", one(LOST, status=422), expects=(422,)), None),
         (repeated("other-body", one(LOST), expects=(422,)), "idempotency.refusal"),
@@ -385,6 +406,7 @@ def test_keys(repetition: Repetition, rule: str | None) -> None:
         replace(repeated("again", OWN), first=one(LOST)),
         repeated("again", one(UNKNOWN)),
         repeated("again", one(WON)),
+        repeated("after-restart", one(LOST)),
         repeated("other-tenant", one(LOST), control=one(LOST)),
     ],
 )
@@ -444,6 +466,11 @@ def test_each_race_is_a_case() -> None:
     (case,) = sources.concurrency.races("at_most_one")(target(races=RACES), GATE)
     assert (case.persona, case.tenant, case.variant) == ("clerk.north", "north", "one.at-once")
     assert (case.resource, case.operation, case.kind) == ("patient", "create", "action")
+
+
+def test_the_full_profile_races_authentication_too() -> None:
+    cases = sources.concurrency.races("at_most_one")(target(races=RACES), Profile.FULL)
+    assert [case.variant for case in cases] == ["one.at-once", "one.at-once-with-heads"]
 
 
 def test_each_way_for_a_key_to_come_again_is_a_case() -> None:
