@@ -217,7 +217,9 @@ class _Worker:
         test = getattr(item, "function", None)
         if suite.is_last(test):  # it waits for the others, who may wait for their turn
             return (yield)
-        with turns.turn(self.state.place.state, alone=suite.is_alone(test, self.state.loaded.target)):
+        with turns.turn(
+            self.state.place.state, alone=suite.is_alone(test, self.state.loaded.target)
+        ):
             return (yield)
 
     @pytest.hookimpl(wrapper=True)
@@ -264,7 +266,15 @@ class _Worker:
             report.longrepr = (str(item.path), 0, judged.verdict.reason)
         if harness is not None and harness.world.wire.journal is not None:
             harness.world.wire.journal.finished(case.id)
-        record = self._records(judged, harness)
+        try:
+            record = self._records(judged, harness)
+        except Exception as problem:
+            # One verdict that cannot be put into words must not end the run.
+            reason = f"harness error: {type(problem).__name__}: {problem}, about a case that "
+            reason += f"came out as {judged.verdict.result.value}: {judged.verdict.reason}"
+            judged = Judged(case, Verdict(Result.INCONCLUSIVE, "inconclusive", reason), (), ())
+            report.outcome, report.longrepr = "failed", reason
+            record = self._records(judged, None)
         report.user_properties.append((_PROPERTY, json.dumps(record)))
 
     def _records(self, judged: Judged, harness: Harness | None) -> dict[str, Any]:

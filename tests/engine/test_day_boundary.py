@@ -23,7 +23,8 @@ from conformance.oracles.day_boundary import (
 from conformance.pins import Pin
 from conformance.sources import day_boundary as source
 from conformance.sources.day_boundary import pin_of
-from conformance.trials.day_boundary import births, counted_days
+from conformance.trials.day_boundary.birthdays import births
+from conformance.trials.day_boundary.stays import counted_days
 from tests.engine.exchanges import answer, exchange
 from tests.engine.targets import TEXT, loaded, target
 
