@@ -41,10 +41,11 @@ from conformance.trials.staging import Asked, Stage
 from conformance.world import World
 
 LEAST, FEWEST = 16, 8
-"""Rounds that count before their power is enough, and rounds however long they take.
+"""Rounds that count before their power is enough, and where time is short.
 
 What a target does before its check varies more than the twin knows: a bug shows in one of a few
-rounds even where its window is wide.
+rounds even where its window is wide. A race that has too little power when its time is over gets
+as much again.
 """
 
 _NS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
@@ -75,22 +76,23 @@ def contest(world: World, case: Case) -> Contest:
     wrong = any(True for played in rounds for _ in violations(terms, played))
     while not wrong and released < (race.rounds or settings.rounds):
         counted = [one for one in rounds if one.counted]
-        late = released >= FEWEST and time.monotonic() > over
+        late = time.monotonic() > over and len(counted) >= FEWEST
         if late or len(counted) >= LEAST:
             begun = time.monotonic()
             measured, unmeasured = _measured(world, rounds[-1], hold)
             over += time.monotonic() - begun
-            if late or _enough(counted, measured, settings.needed_us):
+            if _enough(counted, measured, settings.needed_us):
                 break
+        if time.monotonic() > over + settings.seconds:
+            break
         played, hold = _released(world, case, race, len(rounds) + 1, released, hold)
         rounds.append(played)
         released += 1
         wrong = any(True for _ in violations(terms, played))
         if played.parked and played.counted:
             break
-    else:
-        if not wrong:
-            measured, unmeasured = _measured(world, rounds[-1], hold)
+    if measured is None and not wrong and not rounds[-1].parked:
+        measured, unmeasured = _measured(world, rounds[-1], hold)
     return Contest(case, name, terms, tuple(rounds), measured, settings.needed_us, unmeasured)
 
 
