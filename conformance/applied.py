@@ -27,11 +27,26 @@ class Taken(Strict):
     initially: str | None = Field(default=None, description="what it is unless it is set")
 
 
+def _words(value: Any) -> Any:
+    """The keys as words: YAML reads true, false and null as something else."""
+    if not isinstance(value, dict):
+        return value
+    spelt = {True: "true", False: "false", None: "null"}
+    return {
+        spelt[key] if key is None or isinstance(key, bool) else key: item
+        for key, item in value.items()
+    }
+
+
 class Shown(Strict):
     """Where an output stands, and how the table's words are written there."""
 
     at: JsonPath
-    values: dict[str, Any] = {}
+    values: Annotated[
+        dict[str, Any],
+        BeforeValidator(_words),
+        Field(description="null: how it is written that nothing is decided"),
+    ] = {}
 
 
 def _named(key: str) -> Any:

@@ -175,15 +175,10 @@ def _aggregate_sheet(table: Table, habits: Habits) -> Iterator[Sheet]:
         told = tuple(decision.results.get(flag) for flag in flags)
         for key in [key for key in wanted if key[1:] == (decision.results.get(key[0]), told)]:
             wanted.discard(key)
-            said = ", ".join(
-                [
-                    f"{key[0]} {key[1]}",
-                    *(
-                        f"{'' if on else 'not '}{flag}"
-                        for flag, on in zip(flags, key[2], strict=True)
-                    ),
-                ]
-            )
+            said = [
+                f"{key[0]} {key[1]}",
+                *(f"{'' if on else 'not '}{flag}" for flag, on in zip(flags, key[2], strict=True)),
+            ]
             rows[key] = Row("", given, (decision,), ", ".join(said))
         if not wanted:
             break

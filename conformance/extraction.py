@@ -19,11 +19,18 @@ def _compiled(path: str) -> JSONPathQuery:
     return compile_path(path)
 
 
-def values(path: str, data: Any) -> list[Any]:
-    """Everything that a JSONPath finds in parsed JSON; empty when there is nothing."""
+def values(place: str, data: Any) -> list[Any]:
+    """Everything that a JSONPath finds in parsed JSON; empty when there is nothing.
+
+    Of what ` ~ REGEX` follows, its first group (or all that fits) in each value that fits.
+    """
     if data is None:
         return []
-    return list(_compiled(path).find(data).values())
+    path, _, pattern = place.partition(" ~ ")
+    found = list(_compiled(path.strip()).find(data).values())
+    if not pattern:
+        return found
+    return [part for value in found if (part := _matching(value, pattern)) is not None]
 
 
 class _Inputs(HTMLParser):
@@ -58,6 +65,11 @@ def extract(source: str, answer: Answer) -> Any:
             reader = _Inputs(name)
             reader.feed(decode(answer.body))
             value = reader.value
+    return _matching(value, pattern)
+
+
+def _matching(value: Any, pattern: str) -> Any:
+    """What the pattern takes of a value: its first group if it has one. Without one, all."""
     if value is None or not pattern:
         return value
     match = re.search(pattern.strip(), str(value))

@@ -100,7 +100,7 @@ def observed(record: Any, outputs: Mapping[str, Shown]) -> dict[str, Any]:
 def _word(shown: Shown, value: Any) -> Any:
     for word, written in shown.values.items():
         if value == written and isinstance(value, bool) == isinstance(written, bool):
-            return {"true": True, "false": False}.get(word.lower(), word)
+            return {"true": True, "false": False, "null": None}.get(word.lower(), word)
     return value
 
 

@@ -68,6 +68,7 @@ def test_sums_beside_each_threshold_are_tried_with_and_without_the_alarm() -> No
     sheet = next(sheet for sheet in tried(chart()) if sheet.kind == "thresholds")
     told = {(row.expected.results["total"], row.expected.results["alarm"]) for row in sheet.rows}
     assert {(Decimal(3), True), (Decimal(4), True)} <= told
+    assert "total 3, alarm" in {row.why for row in sheet.rows}
 
 
 def test_missing_empty_and_worded_inputs_never_have_a_result() -> None:

@@ -13,7 +13,16 @@ from conformance.boundaries import Row
 from conformance.cases import WHOLE
 from conformance.decision import Habits, evaluate
 from conformance.model import Outcome, Result
-from conformance.oracles.clinical import Alert, Sheeted, Sight, Tried, everywhere, follows, told
+from conformance.oracles.clinical import (
+    Alert,
+    Sheeted,
+    Sight,
+    Tried,
+    everywhere,
+    follows,
+    observed,
+    told,
+)
 from tests.engine.charts import chart
 from tests.engine.exchanges import read
 
@@ -148,3 +157,22 @@ def test_somebody_is_told_once_and_with_a_reason(
 ) -> None:
     verdict = told(sheet(tried(record, alerts=alerts, **given)))
     assert verdict.rule == rule
+
+
+@pytest.mark.parametrize(
+    ("place", "written"),
+    [
+        ({"at": "$.word", "values": {None: "undecided"}}, "undecided"),
+        ({"at": "$.word ~ ^(stay|walk|run)$"}, "undecided"),
+    ],
+)
+def test_a_word_for_nothing_is_nothing(place: dict[str, Any], written: str) -> None:
+    shown = Applied.model_validate({**APPLIED.model_dump(), "outputs": {"word": place}}).outputs
+    assert observed({"word": written}, shown) == {"word": None}
+    assert observed({"word": "run"}, shown) == {"word": "run"}
+
+
+def test_words_for_true_and_false_need_no_quotes() -> None:
+    place = {"at": "$.alarm", "values": {True: "J", False: "N"}}
+    shown = Applied.model_validate({**APPLIED.model_dump(), "outputs": {"alarm": place}}).outputs
+    assert [observed({"alarm": one}, shown)["alarm"] for one in ("J", "N")] == [True, False]

@@ -13,7 +13,17 @@ from typing import Any
 
 import pytest
 
-from tests.runs.calling import ROOT, Called, Run, environment, ledger, target, wardproof
+from tests.runs.calling import (
+    CLINIC,
+    ROOT,
+    Called,
+    Run,
+    call,
+    environment,
+    ledger,
+    target,
+    wardproof,
+)
 
 MARK = "CLINIC_MARK"
 
@@ -127,3 +137,36 @@ def test_a_killed_run_leaves_no_process_and_a_readable_ledger(
     again = wardproof("report", started.out, "--no-allure")
     assert again.code == 2, again.said
     assert "it was killed" in " ".join(again.out.split())
+
+
+def test_a_verdict_that_cannot_be_put_into_words_ends_no_run(clinic: str, tmp_path: Path) -> None:
+    suite = tmp_path / "test_mine.py"
+    suite.write_text(
+        "from conformance import cases, sources\n"
+        "from conformance.verdicts import failed, passed\n"
+        "@cases(sources.whole)\n"
+        "def test_first(case, harness):\n"
+        "    harness.conclude(case, [failed('x', 'no.such.rule', 'it failed')])\n"
+        "@cases(sources.whole)\n"
+        "def test_second(case, harness):\n"
+        "    harness.conclude(case, [passed('x', 'it passed')])\n",
+        encoding="utf-8",
+    )
+    out = tmp_path / "out"
+    called = call(
+        "-m",
+        "pytest",
+        suite,
+        "--target",
+        CLINIC,
+        "--base-url",
+        clinic,
+        "--out",
+        out,
+        "-p",
+        "conformance.plugin",
+    )
+    verdicts = [one for one in ledger(out) if one["type"] == "verdict"]
+    assert [one["outcome"] for one in verdicts] == ["inconclusive", "pass"], called.said
+    assert "harness error" in verdicts[0]["reason"]
+    assert "it failed" in verdicts[0]["reason"]
