@@ -267,7 +267,8 @@ def _planned(options: argparse.Namespace) -> tuple[Loaded, list[planning.Planned
 def _plan(options: argparse.Namespace) -> int:
     loaded, found = _planned(options)
     for one in found:
-        print(f"{one.case.id}  [{one.case.expected.value}]")
+        expected = planning.expectation(one.case)
+        print(f"{one.case.id}  [{expected}]" if expected else one.case.id)
         for line in planning.requests(loaded.target, one.case):
             print(f"    {line}")
     print(f"{len(found)} cases; nothing was sent", file=sys.stderr)

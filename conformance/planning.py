@@ -15,7 +15,10 @@ from typing import Any
 from conformance import evidence, suite
 from conformance.cases import Profile
 from conformance.home import HOME
+from conformance.ledgers import acts
 from conformance.model import Case
+from conformance.races import Action, Preparing, Race
+from conformance.schema import Request
 from conformance.target import ANONYMOUS, Target
 
 
@@ -69,17 +72,63 @@ def select(found: Iterable[Planned], patterns: Iterable[str]) -> list[Planned]:
     ]
 
 
+def expectation(case: Case) -> str | None:
+    """`allow` or `deny`; None for a case that is not about who may do what."""
+    elsewhere = case.suite in {"concurrency", "day_boundary", "clinical"}
+    return None if elsewhere or case.unclaimed else case.expected.value
+
+
 def requests(target: Target, case: Case) -> Iterator[str]:
-    """The case's request as a template, who sends it, and what stands around it."""
-    if case.resource is None or case.operation is None:
-        yield "compares the API document with the target file"
-        return
-    operation = target.operation(case.resource, case.operation)
-    body = operation.json_ if operation.json_ is not None else operation.form or operation.body
-    who = "without a login" if case.persona == ANONYMOUS else f"as {case.persona}"
-    yield f"{operation.request} {who}" + (
-        f" {json.dumps(body, ensure_ascii=False)}" if body is not None else ""
-    )
+    """The case's requests as templates, and who sends them; what it is about where it says none."""
+    name = (case.variant or "").split(".")[0]
+    if case.unclaimed:
+        yield f"not claimed: {case.unclaimed}"
+    elif case.suite == "concurrency" and name in target.races:
+        yield from _of_race(target, target.races[name], (case.variant or "").partition(".")[2])
+    elif case.suite == "day_boundary" and name in target.ledgers:
+        for _, action in acts(target.ledgers[name]):
+            yield _request(action.template(target), _senders(action))
+    elif case.resource is None or case.operation is None:
+        yield case.sentence
+    else:
+        who = "without a login" if case.persona == ANONYMOUS else f"as {case.persona}"
+        yield _request(target.operation(case.resource, case.operation), who)
+
+
+def _of_race(target: Target, race: Race, variant: str) -> Iterator[str]:
+    """The set-up of a race, its contenders, and what is read afterwards."""
+    together = variant.startswith("at-once")
+    for step in race.setup:
+        yield f"before: {_prepared(target, step)}"
+    for contender in race.contenders:
+        for step in contender.before:
+            yield f"before, for each: {_prepared(target, step)}"
+        sent = _request(contender.template(target), _senders(contender))
+        yield f"at once: {contender.times} × {sent}" if together else f"in turn: {sent}"
+    for reading in race.reads:
+        yield f"afterwards: {_request(reading.template(target), _senders(reading))}"
+
+
+def _prepared(target: Target, step: Preparing) -> str:
+    if step.make is not None:
+        return f"a new {step.make}"
+    if step.enlist:
+        return f"a new account: {', '.join(step.enlist)}"
+    if step.let:
+        return ", ".join(f"{name} = {value}" for name, value in step.let.items())
+    return _request(step.template(target), _senders(step))
+
+
+def _senders(action: Action) -> str:
+    if action.as_ == [ANONYMOUS]:
+        return "without a login"
+    return f"as {' or '.join(action.as_)}" if action.as_ else "as whoever may"
+
+
+def _request(template: Request, who: str) -> str:
+    body = template.json_ if template.json_ is not None else template.form or template.body
+    shown = f" {json.dumps(body, ensure_ascii=False)}" if body is not None else ""
+    return f"{template.request} {who}{shown}"
 
 
 def out_folder(given: Path | None, target: Path) -> Path:
@@ -91,4 +140,4 @@ def out_folder(given: Path | None, target: Path) -> Path:
     return base / "reports" / "runs" / f"{moment}-{Path(target).absolute().name}"
 
 
-__all__ = ["Planned", "evidence", "out_folder", "planned", "requests", "select"]
+__all__ = ["Planned", "evidence", "expectation", "out_folder", "planned", "requests", "select"]

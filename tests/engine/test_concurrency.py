@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conformance import sources
+from conformance import planning, sources
 from conformance.cases import Profile
 from conformance.document import InvalidDocument
 from conformance.history import (
@@ -477,6 +477,19 @@ def test_each_way_for_a_key_to_come_again_is_a_case() -> None:
     cases = sources.concurrency.repetitions(target(races=RACES), GATE)
     ways = ["again", "other-body", "other-persona.clerk", "other-tenant", "after-restart"]
     assert [case.variant for case in cases] == [f"two.{way}" for way in ways]
+
+
+def test_a_plan_shows_what_a_race_sends(tmp_path: Path) -> None:
+    described = loaded(tmp_path, TEXT + WRITTEN)
+    (case,) = sources.concurrency.races("at_most_one")(described, GATE)
+    case = replace(case, suite="concurrency")
+    assert planning.expectation(case) is None
+    assert list(planning.requests(described, case)) == [
+        "before: a new patient",
+        "before: GET /patients/{id} as nurse",
+        'at once: 2 × POST /patients/{patient.id}/notes as nurse {"text": "{seen} {text}"}',
+        "afterwards: GET /notes/{winner.id} as nurse",
+    ]
 
 
 def test_kinds_without_a_race_are_not_claimed() -> None:
