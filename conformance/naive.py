@@ -79,13 +79,19 @@ def _of_month(month: int) -> Answering:
     )
 
 
+def _standard(instant: datetime, zone: str) -> timedelta:
+    """The offset without summer time, whichever month that is in."""
+    summer = instant.astimezone(ZoneInfo(zone)).dst() or timedelta(0)
+    return _offset(instant, zone) - summer
+
+
 def _at_noon_of_utc(instant: datetime, zone: str) -> timedelta:
     return _offset(datetime.combine(instant.date(), time(), UTC), zone)
 
 
 def _hour_of_summer(instant: datetime, zone: str) -> timedelta:
     summer = instant.astimezone(ZoneInfo(zone)).dst() or timedelta(0)
-    return _offset(instant, zone) - summer + (_HOUR if summer else timedelta(0))
+    return _standard(instant, zone) + (_HOUR if summer else timedelta(0))
 
 
 _STALE = {"Asia/Almaty": timedelta(hours=6)}
@@ -127,6 +133,7 @@ _ALL = (
     Naive("UTC", "day", _by_offset(lambda _instant, _zone: timedelta(0))),
     Naive("JAN", "day", _of_month(1)),
     Naive("JUL", "day", _of_month(7)),
+    Naive("STD", "day", _by_offset(_standard)),
     Naive("SRVW", "day", lambda instant, _zone: {local_date(instant, "America/New_York")}),
     Naive("SRVE", "day", lambda instant, _zone: {local_date(instant, "Asia/Tokyo")}),
     Naive("HOUR", "day", _by_offset(lambda i, z: math.trunc(_offset(i, z) / _HOUR) * _HOUR)),

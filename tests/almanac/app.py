@@ -49,6 +49,9 @@ class Almanac:
     def day(self, instant: datetime, fault: str | None = None) -> date:
         if "always-wrong" in self.faults:
             return instant.astimezone(ZoneInfo(self.zone)).date() + DAY
+        if "standard-offset" in self.faults:
+            local = instant.astimezone(ZoneInfo(self.zone))
+            return (local - (local.dst() or timedelta())).date()
         by_utc = {"utc-days", fault} & self.faults
         return instant.astimezone(UTC if by_utc else ZoneInfo(self.zone)).date()
 

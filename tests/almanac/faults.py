@@ -5,6 +5,7 @@ from __future__ import annotations
 FAULTS = {
     # Days
     "utc-days": "days are those of UTC",
+    "standard-offset": "days are those of the standard offset, in summer too",
     "utc-list": "only the list of a day is by UTC",
     "utc-export": "only the export is by UTC",
     "last-second": "the list of a day ends at 23:59:59",

@@ -32,6 +32,7 @@ def _row(fault: str, cases: str, rules: str) -> Row:
 
 ROWS = [
     _row("utc-days", "*.bill.P03", "day.label"),
+    _row("standard-offset", "*.bill.*", "day.label"),
     _row("utc-list", "*.bill.P23", "day.list"),
     _row("utc-export", "*.bill.P03", "day.label"),
     _row("last-second", "*.bill.P04", "day.lost"),
@@ -79,8 +80,8 @@ def test_the_sound_almanac_is_right_at_every_pin(
     assert done.code == 0, done.called.said
     by_result = {one: list(done.outcomes.values()).count(one) for one in done.outcomes.values()}
     assert by_result == {"pass": len(done.outcomes) - 3, "not_claimed": 3}
-    # Twelve pins and an ordinary hour, for two ledgers of days.
-    assert sum(".days-are-local-days." in case for case in done.outcomes) == 26
+    # Thirteen pins and an ordinary hour, for two ledgers of days.
+    assert sum(".days-are-local-days." in case for case in done.outcomes) == 28
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.fault)
