@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.instants import written
@@ -16,7 +16,8 @@ from conformance.verdicts import failed, no_statement, passed, unknown
 class Row:
     """What one place shows: what it must show and does, and the rule that is broken otherwise.
 
-    `trouble` says why it cannot be told.
+    `trouble` says why it cannot be told; `absent` that this is because the event is not there,
+    which is a finding (`day.lost`) where the same place shows what happens at an ordinary hour.
     """
 
     place: str
@@ -25,6 +26,7 @@ class Row:
     observed: str
     reads: tuple[Read, ...] = ()
     trouble: str | None = None
+    absent: bool = False
 
     @property
     def right(self) -> bool:
@@ -70,7 +72,11 @@ def on_its_day(happening: Happening) -> Verdict:
             return unknown(f"{happening.what}: {reason}", read, detail=drawn)
     usual = {row.place: row.right for row in happening.control}
     judged = [row for row in happening.rows if usual.get(row.place, True)]
-    wrong = [row for row in judged if not row.right and row.trouble is None]
+    wrong = [
+        _lost(row) if row.absent else row
+        for row in judged
+        if not row.right and (row.trouble is None or (row.absent and usual.get(row.place)))
+    ]
     if wrong:
         return failed(
             "wrong-day",
@@ -92,6 +98,10 @@ def on_its_day(happening: Happening) -> Verdict:
         return unknown("no place showed anything", *happening.events[-1:], detail=drawn)
     places = ", ".join(dict.fromkeys(row.place for row in happening.rows))
     return passed("conform-allow", f"{_when(happening)}: right in {places}", drawn)
+
+
+def _lost(row: Row) -> Row:
+    return replace(row, rule="day.lost", observed="nothing of it")
 
 
 def _when(happening: Happening) -> str:

@@ -8,6 +8,7 @@ FAULTS = {
     "standard-offset": "days are those of the standard offset, in summer too",
     "utc-list": "only the list of a day is by UTC",
     "utc-export": "only the export is by UTC",
+    "export-drops": "the export has no row of what is of another day in UTC",
     "last-second": "the list of a day ends at 23:59:59",
     "inclusive": "the list of a day has the first instant of the next one too",
     "week-year": "numbers bear the year of the ISO week",

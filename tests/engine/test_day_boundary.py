@@ -87,6 +87,16 @@ def test_a_place_that_is_wrong_at_an_ordinary_hour_too_is_set_aside() -> None:
     assert "export" not in both.reason.split(";")[1]
 
 
+def test_what_is_not_there_is_lost_if_the_place_has_what_happens_at_an_ordinary_hour() -> None:
+    absent = row("", "export", trouble="there is nothing at body", absent=True)
+    lost = on_its_day(happened(row(), absent, control=(row(), row(place="export"))))
+    assert (lost.result, lost.rule) == (Result.FAIL, "day.lost")
+    assert "export shows nothing of it" in lost.reason
+    for control in ((), (row(),), (row(), absent)):
+        verdict = on_its_day(happened(row(), absent, control=control))
+        assert verdict.result is Result.INCONCLUSIVE
+
+
 @pytest.mark.parametrize(
     "happening",
     [

@@ -35,6 +35,7 @@ ROWS = [
     _row("standard-offset", "*.bill.*", "day.label"),
     _row("utc-list", "*.bill.P23", "day.list"),
     _row("utc-export", "*.bill.P03", "day.label"),
+    _row("export-drops", "*.bill.P03 *.bill.P04", "day.lost"),
     _row("last-second", "*.bill.P04", "day.lost"),
     _row("inclusive", "*.bill.P03", "day.twice"),
     _row("week-year", "*.bill.P07", "day.period"),

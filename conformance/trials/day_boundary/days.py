@@ -59,16 +59,21 @@ def on_day(world: World, case: Case) -> Happening:
         if pin.id == "dull" or happening.off or all(row.right for row in happening.rows):
             return happening
         # Whether a place is wrong at that hour only, is worth to know of wrong ones alone.
-        return replace(happening, control=_usual(world, case, ledger))
+        anew = any(row.absent for row in happening.rows)
+        return replace(happening, control=_usual(world, case, ledger, anew=anew))
 
 
-def _usual(world: World, case: Case, ledger: DayLedger) -> tuple[Row, ...]:
-    """What the places show of an event at an ordinary hour, once for each worker."""
+def _usual(world: World, case: Case, ledger: DayLedger, *, anew: bool) -> tuple[Row, ...]:
+    """What the places show of an event at an ordinary hour, once for each worker.
+
+    `anew` tries it again: a list that has grown full since then has room for neither.
+    """
     clock = clock_of(world)
     described = world.target.tenants.get(case.tenant or "")
     zone = (described.timezone if described else None) or "UTC"
     key = ("usual", case.tenant, (case.variant or "").partition(".")[0])
-    if key not in clock.kept:
+    if anew or key not in clock.kept:
+        clock.forget(case.tenant or "", pins.dull(zone))
         found = _happen(world, case, ledger, pins.dull(zone))
         clock.kept[key] = () if found.off else found.rows
     rows: tuple[Row, ...] = clock.kept[key]
@@ -215,7 +220,8 @@ def labelled(
         return Row(name, rule, expected, "", tuple(reads), trouble)
     found = value_of(place.value, reading.scene.values, reads)
     if found is None:
-        return Row(name, rule, expected, "", tuple(reads), f"there is nothing at {place.value}")
+        nothing = f"there is nothing at {place.value}"
+        return Row(name, rule, expected, "", tuple(reads), nothing, absent=True)
     observed = str(found)
     if is_ == "instant":
         told = moment(found)
