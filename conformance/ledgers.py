@@ -116,6 +116,16 @@ class Place(Strict):
         return self
 
     @property
+    def relative_to_now(self) -> bool:
+        """Whether its reads ask for a day by how far away it is."""
+        return any("relative" in placeholders_of(read) for read in self.read)
+
+    @property
+    def read_again(self) -> bool:
+        """Whether it shows the same however much later it is read."""
+        return bool(self.read) and not self.relative_to_now
+
+    @property
     def period(self) -> Period | None:
         """The length of the buckets that the reads ask for; None if they ask for none."""
         named = {name for read in self.read for name in placeholders_of(read)}

@@ -7,7 +7,7 @@ table names, pins are derived: whatever can be exposed in that zone is.
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import cached_property, lru_cache
 from typing import TypeVar
@@ -32,7 +32,8 @@ K = TypeVar("K", bound=Hashable)
 class Pin:
     """An instant (UTC) in a zone, why it is awkward, and whether it is of the smallest set.
 
-    `until` is the end of what begins at it, where something lasts.
+    `until` is the end of what begins at it, where something lasts; `again` is when what happened
+    at it is read, where that is much later.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Pin:
     instant: datetime
     smallest: bool = True
     until: datetime | None = None
+    again: datetime | None = None
 
     @property
     def local(self) -> datetime:
@@ -167,6 +169,32 @@ def dull(zone: str) -> Pin:
         for hour in hours
     )
     return min(able, key=lambda pin: len(pin.exposes))
+
+
+_HALF_A_YEAR = 183 * DAY
+
+
+@lru_cache(maxsize=64)
+def half_a_year_apart(zone: str) -> Pin | None:
+    """Beside the end of a month, read when the zone has another offset, by which it is elsewhere.
+
+    None for a zone without summer time.
+    """
+    for pin in _candidates(zone):
+        again = pin.instant + _HALF_A_YEAR
+        offset = again.astimezone(ZoneInfo(zone)).utcoffset() or timedelta(0)
+        day = (pin.instant + offset).date()
+        if day.month != pin.date.month:
+            why = f"{pin.why}, read half a year later"
+            return replace(pin, id="read-half-a-year-later", why=why, again=again)
+    return None
+
+
+def ordinary_before(days: int, zone: str) -> Pin:
+    """An ordinary hour, read so many days later at the same hour."""
+    pin = dull(zone)
+    again = at_wall(pin.local + days * DAY, zone)
+    return replace(pin, id="written-before", why=f"read {days} days later", again=again)
 
 
 @lru_cache(maxsize=256)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from functools import lru_cache
 
 from conformance import known, pins, policy
@@ -112,13 +113,17 @@ def _cases(target: Target, profile: Profile, kind: type[AnyLedger], example: str
         for tenant, pin in pins_of(target, ledger, profile)
     ]
     # Time goes forward, so that nobody meets what another pin left in their future.
-    for pin, name, tenant in sorted(pairs, key=lambda one: (one[0].instant, one[0].id, one[2])):
+    for pin, name, tenant in sorted(pairs, key=lambda one: (_over(one[0]), one[0].id, one[2])):
         found = True
         yield replace(
             WHOLE, tenant=tenant, kind="create", expected=Expected.ALLOW, variant=f"{name}.{pin.id}"
         )
     if not found:
         yield unclaimed("tenants.NAME.timezone", "north: {timezone: America/New_York}")
+
+
+def _over(pin: Pin) -> datetime:
+    return pin.again or pin.instant
 
 
 def pins_of(target: Target, ledger: AnyLedger, profile: Profile) -> Iterator[tuple[str, Pin]]:
@@ -159,8 +164,28 @@ def _zones(
         yield tenant, zone
 
 
-def _of_day(_ledger: AnyLedger, zone: str, clock: Clock, profile: Profile) -> tuple[Pin, ...]:
-    """Where zones can be set, the table; else what can be exposed in this zone. And a dull one."""
+def _of_day(ledger: AnyLedger, zone: str, clock: Clock, profile: Profile) -> tuple[Pin, ...]:
+    """Where zones can be set, the table; else what can be exposed in this zone. And a dull one.
+
+    One more for what is read much later than it happened.
+    """
+    return (*_soon(zone, clock, profile), *_much_later(ledger, zone, clock))
+
+
+def _much_later(ledger: AnyLedger, zone: str, clock: Clock) -> Iterator[Pin]:
+    if isinstance(ledger, AgeLedger):
+        if any(place.read for place in ledger.places.values()):
+            yield pins.ordinary_before(3, zone)
+        return
+    assert isinstance(ledger, DayLedger)
+    found = pins.half_a_year_apart(zone)
+    if found is None and clock.zone is not None:
+        found = pins.half_a_year_apart(_CHANGING[0])
+    if found is not None and any(place.read_again for place in ledger.places.values()):
+        yield found
+
+
+def _soon(zone: str, clock: Clock, profile: Profile) -> tuple[Pin, ...]:
     if clock.zone is None:
         return (pins.dull(zone), *pins.derived(zone))
     found = known.clock_pins()

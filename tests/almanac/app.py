@@ -33,6 +33,7 @@ class Almanac:
     bills: dict[str, datetime] = field(default_factory=dict)
     visits: dict[str, date] = field(default_factory=dict)
     people: dict[str, str] = field(default_factory=dict)
+    written: dict[str, date] = field(default_factory=dict)
     stays: dict[str, list[datetime]] = field(default_factory=dict)
     passes: dict[str, datetime] = field(default_factory=dict)
     counter: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -129,8 +130,15 @@ def _bills(app: FastAPI, almanac: Almanac) -> None:
         return shown(id_)
 
     @app.get("/days/{day}")
-    def of_day(day: date) -> Body:
+    def of_day(day: date, request: Request) -> Body:
         rows = [id_ for id_, at in almanac.bills.items() if almanac.on(at, day)]
+        if "offset-of-now" in almanac.faults:
+            offset = almanac.now(request).astimezone(ZoneInfo(almanac.zone)).utcoffset()
+            assert offset is not None
+            rows = [id_ for id_, at in almanac.bills.items() if (at + offset).date() == day]
+        if "archives" in almanac.faults:
+            oldest = almanac.now(request) - 90 * DAY
+            rows = [id_ for id_ in rows if almanac.bills[id_] > oldest]
         counted = [at for at in almanac.bills.values() if almanac.day(at, "counts-utc") == day]
         return {"bills": rows, "count": len(counted)}
 
@@ -186,9 +194,10 @@ def _people(app: FastAPI, almanac: Almanac) -> None:
         return str(midnight.date())
 
     @app.post("/people", status_code=201)
-    def create(body: Body) -> Body:
+    def create(body: Body, request: Request) -> Body:
         id_ = almanac.new()
         almanac.people[id_] = kept(body["born"], "birth-shifted")
+        almanac.written[id_] = almanac.day(almanac.now(request))
         return {"id": id_}
 
     @app.put("/people/{id_}")
@@ -205,6 +214,8 @@ def _people(app: FastAPI, almanac: Almanac) -> None:
     def read(id_: str, request: Request) -> Body:
         birth = date.fromisoformat(almanac.people[id_])
         today = almanac.day(almanac.now(request), "age-utc")
+        if "age-stored" in almanac.faults:
+            today = almanac.written[id_]
         years = today.year - birth.year - ((today.month, today.day) < (birth.month, birth.day))
         if "age-365" in almanac.faults:
             years = int((today - birth).days / 365.25)

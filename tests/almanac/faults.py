@@ -13,6 +13,7 @@ FAULTS = {
     "inclusive": "the list of a day has the first instant of the next one too",
     "week-year": "numbers bear the year of the ISO week",
     "tomorrow-24h": "tomorrow is what it is 24 hours from now",
+    "offset-of-now": "the list of a day is by the offset of the moment at which it is read",
     "counts-utc": "only the count of a day is by UTC",
     # Stays, schedules
     "stay-by-hours": "a stay counts for each 24 hours begun",
@@ -20,6 +21,7 @@ FAULTS = {
     "doses-by-hours": "a time of day comes again after 24 hours",
     # Ages, dates
     "age-365": "a year of age has 365.25 days",
+    "age-stored": "years are reckoned when somebody is written",
     "age-utc": "the day of a birthday is that of UTC",
     "birth-shifted": "a date is kept as its midnight in the zone, and shown by UTC",
     "birth-shifted-by-change": "a change does that, and creating does not",
@@ -34,6 +36,8 @@ FAULTS = {
     "database-behind": "the database's clock is not pinned",
     "clock-in-production": "the clock can be set in production",
     "header-in-production": "the header counts in production",
+    # No faults, but what a sound system may do
+    "archives": "the list of a day has nothing older than 90 days",
     "always-wrong": "days are one too late at any hour",
 }
 

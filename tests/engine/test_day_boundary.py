@@ -142,9 +142,11 @@ def variants(cases: Any) -> list[str]:
 def test_where_zones_can_be_set_the_table_is_tried_and_its_smallest_set_at_the_gate() -> None:
     one = target(clock={**CLOCK, **ZONE}, ledgers={"bill": LEDGER}, tenants={"north": {}})
     gate, full = (list(source.days(one, profile)) for profile in (Profile.GATE, Profile.FULL))
-    assert len(gate) == 13 + 1
-    assert len(full) == 24 + 1
-    instants = [pin_of(one, case).instant for case in full]
+    assert len(gate) == 13 + 1 + 1
+    assert len(full) == 24 + 1 + 1
+    tried = [pin_of(one, case) for case in full]
+    instants = [pin.again or pin.instant for pin in tried]
+    assert [pin.zone for pin in tried if pin.again] == ["America/New_York"]
     assert instants == sorted(instants)
 
 

@@ -1,6 +1,7 @@
 """The pins, and what they are worth: the kill matrix."""
 
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -57,6 +58,17 @@ def test_pins_of_another_zone_expose_what_any_candidate_there_does(zone: str) ->
 def test_nothing_naive_is_wrong_at_a_dull_hour_in_most_zones() -> None:
     for zone in ("Asia/Dhaka", "America/St_Johns", "Europe/Berlin"):
         assert pins.dull(zone).exposes == ()
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Santiago", "Australia/Lord_Howe"])
+def test_half_a_year_later_the_offset_is_one_by_which_it_is_another_month(zone: str) -> None:
+    pin = pins.half_a_year_apart(zone)
+    assert pin is not None
+    assert pin.again is not None
+    offset = pin.again.astimezone(ZoneInfo(zone)).utcoffset()
+    assert offset is not None
+    assert (pin.instant + offset).month != pin.date.month
+    assert pins.half_a_year_apart("Asia/Dhaka") is None
 
 
 def test_an_instant_reaches_across_each_clock_change() -> None:

@@ -40,11 +40,13 @@ ROWS = [
     _row("inclusive", "*.bill.P03", "day.twice"),
     _row("week-year", "*.bill.P07", "day.period"),
     _row("tomorrow-24h", "*.visit.P21", "day.lost"),
+    _row("offset-of-now", "*.bill.read-half-a-year-later", "day.list"),
     _row("counts-utc", "*.bill.P03", "day.count"),
     _row("stay-by-hours", "*.stay.*-over-23h *.stay.New_York-one-day", "stay.days"),
     _row("doses-by-wall", "*.every.*", "schedule.due"),
     _row("doses-by-hours", "*.daily.*", "schedule.due"),
     _row("age-365", "*.age.P03", "age.majority"),
+    _row("age-stored", "*.age.*", "age.majority"),
     _row("age-utc", "*.age.P05", "age.majority"),
     _row("birth-shifted", "*.birth.*", "date.shifted"),
     _row("birth-shifted-by-change", "*.birth.*", "date.shifted"),
@@ -81,8 +83,8 @@ def test_the_sound_almanac_is_right_at_every_pin(
     assert done.code == 0, done.called.said
     by_result = {one: list(done.outcomes.values()).count(one) for one in done.outcomes.values()}
     assert by_result == {"pass": len(done.outcomes) - 3, "not_claimed": 3}
-    # Thirteen pins and an ordinary hour, for two ledgers of days.
-    assert sum(".days-are-local-days." in case for case in done.outcomes) == 28
+    # Thirteen pins and an ordinary hour, for two ledgers of days; bills half a year later as well.
+    assert sum(".days-are-local-days." in case for case in done.outcomes) == 29
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.fault)
@@ -93,8 +95,19 @@ def test_a_fault_is_found(row: Row, tmp_path: Path, forker: Forker) -> None:
     assert "inconclusive" not in done.outcomes.values()
 
 
+def test_a_list_may_forget_what_is_long_over(tmp_path: Path, forker: Forker) -> None:
+    case = "*.bill.read-half-a-year-later"
+    done = _tried(tmp_path / "out", forker, ALMANAC, "archives", cases=case)
+    assert (done.code, list(done.outcomes.values())) == (0, ["pass"]), done.called.said
+    (verdict,) = done.of("verdict")
+    assert "bill, number, count, month, export" in verdict["reason"]
+
+
 def test_every_fault_is_tried() -> None:
-    assert {row.fault for row in ROWS} | set(IN_PRODUCTION) | {"database-behind"} == set(FAULTS)
+    assert {row.fault for row in ROWS} | set(IN_PRODUCTION) | {
+        "database-behind",
+        "archives",
+    } == set(FAULTS)
 
 
 def test_a_clock_that_did_not_come_true_proves_nothing(tmp_path: Path, forker: Forker) -> None:

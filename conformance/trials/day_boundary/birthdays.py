@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -25,6 +26,7 @@ from conformance.sources.day_boundary import pin_of
 from conformance.trials.day_boundary.acting import (
     begin,
     clock_off,
+    later_scene,
     ledger_of,
     said_of,
     scene_of,
@@ -60,7 +62,8 @@ def age(world: World, case: Case) -> Happening:
     with clock.held():
         rows: list[Row] = []
         events: list[Read] = []
-        for whose, birth in births(pin, ledger.majority).items():
+        today = replace(pin, instant=pin.again or pin.instant)
+        for whose, birth in births(today, ledger.majority).items():
             scene = scene_of(world, case, pin)
             ready = begin(scene, ledger, ledger.event)
             scene.come()
@@ -72,9 +75,13 @@ def age(world: World, case: Case) -> Happening:
             said, off = clock_off(clock, pin)
             if off:
                 return Happening(case, pin, adapter, what, tuple(events), (), said, off)
-            years = age_on(birth, pin.date, leapling=ledger.leapling)
+            years = age_on(birth, today.date, leapling=ledger.leapling)
+            if pin.again is not None:
+                scene = later_scene(scene, pin.again, pin.id)
             for name, place in ledger.places.items():
-                clock.pin(pin.instant)
+                if pin.again is not None and not place.read:
+                    continue
+                clock.pin(today.instant)
                 reads = scene.do(place.read) if place.read else [event]
                 rows.append(_age_row(scene, f"{name}, {whose}", place, reads, years, ledger))
         return Happening(case, pin, adapter, what, tuple(events), tuple(rows), said)

@@ -10,6 +10,7 @@ from typing import Any
 from conformance import pins
 from conformance.clock import clock_of, moment
 from conformance.extraction import extract
+from conformance.instances import NotBuilt, Unclaimed
 from conformance.instants import (
     local_date,
     written,
@@ -20,6 +21,7 @@ from conformance.ledgers import (
     Place,
     placeholders_of,
 )
+from conformance.login import LoginFailed
 from conformance.model import Case, Outcome, Read
 from conformance.oracles.day_boundary import Happening, Row
 from conformance.pins import Pin
@@ -56,11 +58,34 @@ def on_day(world: World, case: Case) -> Happening:
     pin = pin_of(world.target, case)
     with clock.held():
         happening = _happen(world, case, ledger, pin)
+        if pin.again is not None:
+            return _shown_later(world, case, ledger, happening)
         if pin.id == "dull" or happening.off or all(row.right for row in happening.rows):
             return happening
         # Whether a place is wrong at that hour only, is worth to know of wrong ones alone.
         anew = any(row.absent for row in happening.rows)
         return replace(happening, control=_usual(world, case, ledger, anew=anew))
+
+
+def _shown_later(world: World, case: Case, ledger: DayLedger, happening: Happening) -> Happening:
+    """What places show much later, but for those that no longer show anything of an ordinary hour.
+
+    Those may say rightly that it is over, or be for nobody any more. Raises Unclaimed if all are.
+    """
+    pin = happening.pin
+    if happening.off or all(row.right for row in happening.rows):
+        return happening
+    assert pin.again is not None
+    usual = pins.dull(pin.zone)
+    later = usual.instant + (pin.again - pin.instant)
+    control = _happen(world, case, ledger, replace(usual, id=f"dull-{pin.id}", again=later))
+    if control.off or any(read.outcome is not Outcome.ALLOWED for read in control.events):
+        return control
+    shown = {row.place for row in control.rows if row.right}
+    rows = tuple(row for row in happening.rows if row.place in shown)
+    if not rows:
+        raise Unclaimed("not claimed: so much later no place shows even what happened at noon")
+    return replace(happening, rows=rows, control=control.rows)
 
 
 def _usual(world: World, case: Case, ledger: DayLedger, *, anew: bool) -> tuple[Row, ...]:
@@ -113,7 +138,7 @@ Buckets = tuple[tuple[str, int, Mapping[str, Any]], ...]
 
 def _buckets(place: Place, day: date, about: int) -> Buckets:
     """The right day, month or year, and its neighbors, as the place can be asked for them."""
-    if _relative(place):
+    if place.relative_to_now:
         return tuple(
             (word, away - about, {"relative": word}) for word, away in place.relative.items()
         )
@@ -122,10 +147,6 @@ def _buckets(place: Place, day: date, about: int) -> Buckets:
         values_ = named(day, shift)
         found.append((values_[place.period or "day"], shift, values_))
     return tuple(found)
-
-
-def _relative(place: Place) -> bool:
-    return any("relative" in placeholders_of(action) for action in place.read)
 
 
 def _away(ledger: DayLedger) -> int:
@@ -156,10 +177,14 @@ def _number(scene: Scene, place: Place, reads: list[Read]) -> int | None:
 
 
 class Readings:
-    """What places show, each asked for once: several may look at the same answer."""
+    """What places show, each asked for once: several may look at the same answer.
 
-    def __init__(self, scene: Scene) -> None:
+    None is read sooner than `hours` after the event.
+    """
+
+    def __init__(self, scene: Scene, hours: float = 0) -> None:
         self.scene = scene
+        self._hours = hours
         self._read: dict[str, list[Read]] = {}
         self._scenes: dict[float, Scene] = {0: scene}
 
@@ -167,9 +192,10 @@ class Readings:
         asked = [action.model_dump_json() for action in place.read]
         named_ = set().union(*(placeholders_of(action) for action in place.read))
         used = sorted((name, given[name]) for name in named_ & set(given))
-        key = repr((asked, place.later, used))
+        hours = max(place.later, self._hours)
+        key = repr((asked, hours, used))
         if key not in self._read:
-            scene = self._at(place.later)
+            scene = self._at(hours)
             scene.come()
             self._read[key] = scene.do(place.read, **given)
         return self._read[key]
@@ -191,14 +217,35 @@ def _rows(
     event: Read,
     before: Mapping[tuple[str, str], int | None],
 ) -> Iterator[Row]:
-    reading = Readings(scene)
+    again = scene.pin.again
+    if again is None:
+        reading = Readings(scene)
+        for name, place in ledger.places.items():
+            yield _row(reading, ledger, name, place, day, event, before)
+        return
+    reading = Readings(scene, (again - scene.pin.instant) / timedelta(hours=1))
     for name, place in ledger.places.items():
-        if place.value is not None:
-            yield labelled(reading, ledger, name, place, day, event)
-        elif place.holds is not None:
-            yield _listed(reading, ledger, name, place, day)
-        else:
-            yield _counted(reading, ledger, name, place, day, before)
+        if place.read_again:
+            try:
+                yield _row(reading, ledger, name, place, day, event, before)
+            except (NotBuilt, LoginFailed) as problem:
+                yield Row(name, "day.label", day.isoformat(), "", (), str(problem))
+
+
+def _row(
+    reading: Readings,
+    ledger: DayLedger,
+    name: str,
+    place: Place,
+    day: date,
+    event: Read,
+    before: Mapping[tuple[str, str], int | None],
+) -> Row:
+    if place.value is not None:
+        return labelled(reading, ledger, name, place, day, event)
+    if place.holds is not None:
+        return _listed(reading, ledger, name, place, day)
+    return _counted(reading, ledger, name, place, day, before)
 
 
 def labelled(
