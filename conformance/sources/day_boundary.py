@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -22,6 +23,7 @@ from conformance.ledgers import (
 )
 from conformance.model import Case, Expected
 from conformance.pins import Pin
+from conformance.races import Action
 from conformance.target import Target
 
 _CLOCK = "clock: {adapter: endpoint, set: {...}, reset: {...}, read: {...}}"
@@ -81,16 +83,35 @@ def lifetimes(target: Target, profile: Profile) -> Iterator[Case]:
 
 
 def in_production(target: Target, _profile: Profile) -> Iterator[Case]:
-    """The operations and the header by which the clock is pinned, outside test mode."""
+    """The operations and the header by which the clock is pinned, outside test mode.
+
+    Where a tenant is moved by an operation of the target file, its policy says who may do that.
+    """
     clock = target.clock
-    if clock is None or not (clock.set or clock.header or clock.zone):
+    ways = [name for name in ("set", "header", "zone") if clock and getattr(clock, name)]
+    if clock is not None and clock.zone is not None and _ordinary(target, clock.zone):
+        ways.remove("zone")
+    if not ways:
         yield unclaimed("clock", _CLOCK)
-        return
-    for name in ("set", "header", "zone"):
-        if getattr(clock, name):
-            yield replace(
-                WHOLE, tenant=policy.tenants(target)[0], expected=Expected.DENY, variant=name
-            )
+    for name in ways:
+        yield replace(WHOLE, tenant=policy.tenants(target)[0], expected=Expected.DENY, variant=name)
+
+
+def _ordinary(target: Target, action: Action) -> bool:
+    """Whether it is an operation of the target file, or sent as one of them is."""
+    if action.operation is not None:
+        return True
+    asked = _shape(action.request)
+    return any(
+        _shape(operation.request) == asked
+        for resource in target.resources.values()
+        for operation in resource.operations.values()
+    )
+
+
+def _shape(request: str | None) -> str:
+    """Method and path, whatever the values in it are called."""
+    return re.sub(r"\{[^{}]*\}", "{}", (request or "").partition("?")[0]).rstrip("/")
 
 
 def shares_its_clock(target: Target) -> bool:

@@ -174,6 +174,30 @@ def test_what_is_missing_is_one_case_that_is_not_claimed(parts: dict[str, Any], 
     assert says in case.unclaimed
 
 
+@pytest.mark.parametrize(
+    ("zone", "tried"),
+    [
+        ({"request": "PUT /zone"}, ["set", "zone"]),
+        ({"request": "PATCH /patients/{tenant.name}"}, ["set"]),
+        ({"do": "patient.update", "as": "nurse"}, ["set"]),
+    ],
+    ids=["for-tests-only", "sent-as-an-operation", "operation"],
+)
+def test_moving_a_zone_by_an_operation_of_the_target_is_the_policys_matter(
+    zone: dict[str, Any], tried: list[str]
+) -> None:
+    patient = {"read": "GET /patients/{id}", "update": "PATCH /patients/{id}"}
+    moved = {**CLOCK, "zone": {**zone, "json": {"zone": "{zone}"}}}
+    one = target(clock=moved, resources={"patient": patient})
+    assert variants(source.in_production(one, Profile.GATE)) == tried
+    del moved["set"], moved["reset"]
+    moved |= {"adapter": "faketime"}
+    only = list(
+        source.in_production(target(clock=moved, resources={"patient": patient}), Profile.GATE)
+    )
+    assert [case.unclaimed is None for case in only] == ["zone" in tried]
+
+
 def test_days_of_a_stay() -> None:
     pin = Pin(
         "x",
