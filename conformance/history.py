@@ -24,6 +24,10 @@ _OVERLOADED = frozenset({502, 503, 504})
 """What stands between target and harness, or has too much to do: says nothing of the target."""
 
 
+FAILURES = 2
+"""Rounds in which the target itself fails before that counts as its way to refuse."""
+
+
 class Came(StrEnum):
     """What came of a contender."""
 
@@ -38,8 +42,8 @@ class Contestant:
 
     `sent` and `answered` are nanoseconds of the harness, `arrived` of the target, if it tells;
     `documented` says whether it was refused by a status that the target file names. `needs` and
-    `sets` are the state in which it may win, and what its win makes of it. `fields` are further
-    values that stand for it.
+    `sets` are the state in which it may win, and what its win makes of it. Who is `beside` only
+    takes part, `elsewhere` in another tenant.
     """
 
     label: str
@@ -53,6 +57,8 @@ class Contestant:
     values: Mapping[str, Any] = field(default_factory=dict)
     needs: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     sets: Mapping[str, Any] = field(default_factory=dict)
+    beside: bool = False
+    elsewhere: bool = False
 
     @property
     def failed(self) -> bool:
@@ -114,9 +120,14 @@ class Round:
     early: int = 0
     stalled: str | None = None
 
+    @property
+    def judged(self) -> tuple[Contestant, ...]:
+        """Those who do not only take part."""
+        return tuple(one for one in self.contestants if not one.beside)
+
     def came(self, came: Came) -> tuple[Contestant, ...]:
         """Those of whom this came."""
-        return tuple(one for one in self.contestants if one.came is came)
+        return tuple(one for one in self.judged if one.came is came)
 
     @property
     def won(self) -> tuple[Contestant, ...]:
@@ -217,12 +228,10 @@ def violations(terms: Terms, played: Round) -> Iterator[Violation]:
         yield Violation(
             "race.order",
             "no order of what was answered as done leads to what is read afterwards: "
-            + "; ".join(
-                [*(_came(one) for one in played.contestants), *map(_seen, played.observations)]
-            ),
-            (*(one.read for one in played.contestants), *shown),
+            + "; ".join([*(_came(one) for one in played.judged), *map(_seen, played.observations)]),
+            (*(one.read for one in played.judged), *shown),
         )
-    for one in played.contestants:
+    for one in played.judged:
         if one.came is Came.LOST and not one.documented:
             yield Violation(
                 "race.refusal",
@@ -233,12 +242,12 @@ def violations(terms: Terms, played: Round) -> Iterator[Violation]:
 
 
 def _winners(terms: Terms, played: Round) -> Iterator[Violation]:
-    won, reads = played.won, tuple(one.read for one in played.contestants)
+    won, reads = played.won, tuple(one.read for one in played.judged)
     how = "at the same instant" if played.together else "one after another"
     if terms.most is not None and len(won) > terms.most:
         yield Violation(
             TWICE.get(terms.kind, "race.double"),
-            f"{len(won)} of {len(played.contestants)} requests {how} were all answered as done "
+            f"{len(won)} of {len(played.judged)} requests {how} were all answered as done "
             f"({statuses(won)}), where at most {terms.most} may be",
             tuple(one.read for one in won),
         )
@@ -253,7 +262,7 @@ def _winners(terms: Terms, played: Round) -> Iterator[Violation]:
     if terms.somebody and not won and not played.unknown:
         yield Violation(
             "race.none",
-            f"all {len(played.contestants)} requests {how} were refused, so nobody has it",
+            f"all {len(played.judged)} requests {how} were refused, so nobody has it",
             reads,
         )
 
@@ -281,8 +290,20 @@ def _values(terms: Terms, played: Round) -> Iterator[Violation]:
             f"{numbers.count(twice[0])} records got the number {twice[0]}",
             tuple(one.read for one in won if str(one.values.get("number")) == twice[0]),
         )
-    elif terms.gapless and not played.unknown and (left := left_out(numbers)):
-        yield Violation("sequence.gap", f"of the numbers, {left} was left out", reads)
+    elif terms.gapless and not played.unknown:
+        beside = _beside(played)
+        left = None if beside is None else left_out([*numbers, *beside])
+        if left is not None:
+            yield Violation("sequence.gap", f"of the numbers, {left} was left out", reads)
+
+
+def _beside(played: Round) -> list[str] | None:
+    """The numbers of those who only took part; None if one may have a number that nobody knows."""
+    here = [one for one in played.contestants if one.beside and not one.elsewhere]
+    here = [one for one in here if one.came is not Came.LOST]
+    if any(one.values.get("number") is None for one in here):
+        return None
+    return [str(one.values["number"]) for one in here]
 
 
 def left_out(numbers: Sequence[str]) -> str | None:
@@ -298,6 +319,12 @@ def left_out(numbers: Sequence[str]) -> str | None:
         if missing is not None:
             return f"{prefix}{missing:0{len(digits[0])}d}"
     return None
+
+
+def failing(rounds: Sequence[Round]) -> list[tuple[Round, Contestant]]:
+    """Where the target itself failed, if it did in so many rounds that this is its way to refuse."""
+    found = [(played, one) for played in rounds for one in played.judged if one.failed]
+    return found if len({played.number for played, _ in found}) >= FAILURES else []
 
 
 # --- what is read ----------------------------------------------------------------------------
@@ -376,7 +403,7 @@ def linearizable(terms: Terms, played: Round) -> bool | None:
     many = [one for one in shown.values() if len({str(value) for value in one}) > 1]
     if many:
         return False
-    calls = played.contestants
+    calls = played.judged
     begun = [one.sent if one.sent is not None else 0 for one in calls]
     ended = [
         one.answered if one.answered is not None and one.came is not Came.UNKNOWN else None

@@ -141,6 +141,10 @@ class Contender(Action):
 
     times: int = Field(default=1, ge=1, le=50)
     tag: str | None = Field(default=None, description="what the race calls it")
+    beside: bool = Field(
+        default=False, description="true: takes part, and what comes of it is not judged"
+    )
+    tenant: str | None = Field(default=None, description="another one: takes part beside the race")
     before: list[Prepared] = Field(default=[], description="set-up that each has for itself")
     won: Statuses | None = None
     lost: Statuses | None = None
@@ -150,6 +154,11 @@ class Contender(Action):
     to: dict[str, Scalar | dict[str, Scalar]] = Field(
         default={}, description="the state that its win leaves; {old: new} changes only these"
     )
+
+    @property
+    def aside(self) -> bool:
+        """Whether it only takes part, so that nothing has to come of it."""
+        return self.beside or self.tenant is not None
 
 
 class Reading(Action):
@@ -234,7 +243,10 @@ class Race(Strict):
         count = sum(one.times for one in self.contenders)
         if count < 2 and self.kind != "idempotency":
             raise ValueError("a race takes two contenders or more: say 'times'")
-        if self.kind == "sequence" and not all("number" in one.take for one in self.contenders):
+        judged = [one for one in self.contenders if not one.aside]
+        if not judged:
+            raise ValueError("a race needs a contender that is judged")
+        if self.kind == "sequence" and not all("number" in one.take for one in judged):
             raise ValueError("a sequence needs 'take: {number: ...}' of each contender")
         if self.kind == "cross" and not (self.never or self.state or self.reads):
             raise ValueError("say what must hold: 'never', 'state' or 'reads'")

@@ -39,7 +39,10 @@ def _race(target: Target, loc: Loc, race: Race) -> Iterator[Problem]:
     tags = {one.tag for one in race.contenders if one.tag}
     for place, contender in enumerate(race.contenders):
         here = (*loc, "contenders", place)
-        mine = known.copy()
+        mine = known.copy() if contender.tenant is None else _Known((), (), {"key"})
+        if contender.tenant is not None and contender.tenant not in target.tenants:
+            tenants = target.tenants
+            yield Problem((*here, "tenant"), names.unknown(contender.tenant, "tenant", tenants))
         yield from _prepared(target, (*here, "before"), contender.before, mine)
         yield from _action(target, here, contender, mine)
         yield from _of_state(target, here, contender, mine)
@@ -79,6 +82,8 @@ def _of_kind(target: Target, loc: Loc, race: Race) -> Iterator[Problem]:
         return
     for place, contender in enumerate(race.contenders):
         operation = contender.operation
+        if contender.aside:
+            continue
         if operation is not None and not _exists(target, *operation):
             return
         if needed not in contender.template(target).placeholders and (

@@ -38,9 +38,7 @@ def sound(contest: Contest) -> Verdict:
         broken = next(violations(contest.terms, played), None)
         if broken is not None:
             return _broken(contest, played, broken)
-    failing = [
-        (played, one) for played in contest.rounds for one in played.contestants if one.failed
-    ]
+    failing = [(played, one) for played in contest.rounds for one in played.judged if one.failed]
     if len({played.number for played, _ in failing}) >= FAILURES:
         return _fails(contest, failing)
     reason = _undecided(contest)
@@ -73,7 +71,7 @@ def _undecided(contest: Contest) -> str | None:
     """Why the rounds prove nothing, None if they do."""
     in_turn = [played for played in contest.rounds if not played.together]
     for played in in_turn:
-        first = played.contestants[0]
+        first = played.judged[0]
         if first.came is not Came.WON:
             said = no_statement(first.read) or f"refused ({first.read.status})"
             return f"{first.label} did not win when it came first: {said}"

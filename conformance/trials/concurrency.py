@@ -133,7 +133,9 @@ def terms_of(race: Race) -> Terms:
 
 def _first(race: Race) -> Iterable[int]:
     """Which contender begins, in rounds one after another: each kind of them once."""
-    return range(len(race.contenders)) if race.kind != "sequence" else [0]
+    if race.kind == "sequence":
+        return [0]
+    return [place for place, one in enumerate(race.contenders) if not one.aside]
 
 
 def _stage(world: World, race: Race, tenant: str) -> Stage:
@@ -156,20 +158,34 @@ def _ready(world: World, race: Race, stage: Stage) -> list[_Ready]:
         turn = turns.get(place, 0)
         turns[place] = turn + 1
         same = next((one for one in found if one.contender is contender), None)
-        if race.kind == "idempotency" and same is not None:
+        if same is not None and _repeats(world.target, race, contender):
             found.append(same)
             continue
-        mine = stage.apart()
+        mine = stage.apart() if contender.tenant is None else _elsewhere(stage, contender.tenant)
         mine.prepare(contender.before)
         found.append(_Ready(contender, mine, mine.asked(contender, turn)))
     return found
+
+
+def _repeats(target: Target, race: Race, contender: Contender) -> bool:
+    """Whether all copies of a contender send the very same request."""
+    if race.kind == "idempotency" and not contender.aside:
+        return True
+    return contender.aside and "key" in contender.template(target).placeholders
+
+
+def _elsewhere(stage: Stage, tenant: str) -> Stage:
+    """A stage in another tenant, with nothing on it yet."""
+    return Stage(stage.world, tenant, {"key": stage.values["key"]})
 
 
 def _places(target: Target, race: Race) -> list[int]:
     """The place of each one's contender in the race, no more than the target takes at once."""
     times = [one.times for one in race.contenders]
     if race.kind == "idempotency":
-        times = [max(2, one) for one in times]
+        times = [
+            times[at] if one.aside else max(2, times[at]) for at, one in enumerate(race.contenders)
+        ]
     while sum(times) > target.system.max_connections and max(times) > 1:
         times[times.index(max(times))] -= 1
     if sum(times) > target.system.max_connections or sum(times) < 2:
@@ -184,7 +200,8 @@ def _places(target: Target, race: Race) -> list[int]:
 def _one_after_another(world: World, case: Case, race: Race, number: int, first: int) -> Round:
     stage = _stage(world, race, _tenant(case))
     ready = _ready(world, race, stage)
-    ready.sort(key=lambda one: one.contender is not race.contenders[first])
+    if race.kind != "sequence":
+        ready.sort(key=lambda one: one.contender is not race.contenders[first])
     came = []
     for one in ready:
         sent = time.monotonic_ns()
@@ -267,6 +284,8 @@ def _came(
             for name, value in one.contender.from_.items()
         },
         sets=one.stage.apart(**taken).filled(one.contender.to),
+        beside=one.contender.aside,
+        elsewhere=one.contender.tenant is not None,
     )
 
 

@@ -153,6 +153,19 @@ def test_numbers_are_each_ones_own() -> None:
     assert rules(replace(terms, gapless=False), *bills("26-0001", "26-0003")) == []
 
 
+def test_who_only_takes_part_uses_numbers_up_and_nothing_else() -> None:
+    terms = Terms("sequence", numbers=True, gapless=True)
+    bills = [one(WON, values={"number": number}) for number in ("1", "3")]
+    assert rules(terms, *bills, one(LOST, beside=True, documented=False)) == ["sequence.gap"]
+    assert rules(terms, *bills, one(WON, beside=True, values={"number": "2"})) == []
+    assert rules(terms, *bills, one(WON, beside=True, values={"number": "3"})) == ["sequence.gap"]
+    assert rules(terms, *bills, one(WON, beside=True)) == []
+    assert rules(terms, *bills, one(UNKNOWN, beside=True)) == []
+    assert rules(terms, *bills, one(WON, beside=True, elsewhere=True)) == ["sequence.gap"]
+    assert rules(BED, one(WON), one(WON, beside=True)) == []
+    assert played(one(WON), one(UNKNOWN, beside=True), together=True).unknown == ()
+
+
 @pytest.mark.parametrize(
     ("numbers", "missing"),
     [

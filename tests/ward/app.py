@@ -57,7 +57,7 @@ class Ward:
     keys: dict[tuple[str, ...], tuple[str, Body]] = field(default_factory=dict)
     codes: dict[str, int] = field(default_factory=dict)
     listed: dict[str, set[str]] = field(default_factory=dict)
-    last: int = 0
+    last: dict[str, int] = field(default_factory=dict)
 
     def new(self, kind: str) -> str:
         return f"{kind}{next(self.ids)}"
@@ -211,7 +211,7 @@ def _bills(app: FastAPI, ward: Ward) -> None:
     def bill(order: str, body: Body, request_key: Once = None, x_key: Key = None) -> Body:
         person = who(x_key)
         if request_key is None:
-            return _bill(ward, order, body)
+            return _bill(ward, person, order, body)
         return _once(ward, person, order, request_key, body)
 
     @app.get("/orders/{order}/bills")
@@ -223,7 +223,7 @@ def _bills(app: FastAPI, ward: Ward) -> None:
 def _once(ward: Ward, person: str, order: str, key: str, body: Body) -> Body:
     faults = ward.faults
     if "key-ignored" in faults:
-        return _bill(ward, order, body)
+        return _bill(ward, person, order, body)
     scope = (
         "" if "key-of-ward" in faults else person,
         "" if "key-any-order" in faults else order,
@@ -234,28 +234,36 @@ def _once(ward: Ward, person: str, order: str, key: str, body: Body) -> Body:
         if kept is not None:
             if kept[0] != str(body) and "key-any-body" not in faults:
                 raise HTTPException(422, "another body")
+            if "burnt-by-retries" in faults:
+                _number(ward, person)
             return kept[1]
         ward.checked(key, "key-late")
-        made = _bill(ward, order, body)
+        made = _bill(ward, person, order, body)
         ward.keys[scope] = (str(body), made)
         return made
 
 
-def _bill(ward: Ward, order: str, body: Body) -> Body:
-    number = _number(ward)
+def _bill(ward: Ward, person: str, order: str, body: Body) -> Body:
+    if not body["text"]:
+        if "burnt-by-refusals" in ward.faults:
+            _number(ward, person)
+        raise HTTPException(422, "for what?")
+    number = _number(ward, person)
     made = {"id": ward.new("bill"), "order": order, "text": body["text"], "number": number}
     ward.bills[made["id"]] = made
     return made
 
 
-def _number(ward: Ward) -> str:
-    last = ward.last
-    if ward.checked(f"after {last}", "counted"):
-        ward.last = last + 1
+def _number(ward: Ward, person: str) -> str:
+    series = "" if "shared" in ward.faults else person.rpartition(".")[2]
+    last = ward.last.get(series, 0)
+    if ward.checked(f"{series} after {last}", "counted"):
+        ward.last[series] = last + 1
         return f"B-{last + 1:05d}"
     with ward.numbering:
-        ward.last += 2 if "leaves-out" in ward.faults else 1
-        return f"B-{ward.last:05d}"
+        last = ward.last.get(series, 0) + (2 if "leaves-out" in ward.faults else 1)
+        ward.last[series] = last
+        return f"B-{last:05d}"
 
 
 def _codes(app: FastAPI, ward: Ward) -> None:

@@ -25,6 +25,9 @@ FAULTS = {
     # Numbers
     "counted": "two bills at one instant get the number that follows the last",
     "leaves-out": "a number is left out when two bills are made at one instant",
+    "burnt-by-refusals": "a bill that is refused uses a number up",
+    "burnt-by-retries": "a bill that is sent again uses a number up",
+    "shared": "the numbers of all wards are one series",
     # Codes
     "spent-twice": "a code that two use at one instant is good for both",
     # What excludes each other
