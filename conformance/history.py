@@ -322,7 +322,7 @@ def left_out(numbers: Sequence[str]) -> str | None:
 
 
 def failing(rounds: Sequence[Round]) -> list[tuple[Round, Contestant]]:
-    """Where the target itself failed, if it did in so many rounds that this is its way to refuse."""
+    """Who met a failure of the target, if so many rounds did that it is its way to refuse."""
     found = [(played, one) for played in rounds for one in played.judged if one.failed]
     return found if len({played.number for played, _ in found}) >= FAILURES else []
 

@@ -14,6 +14,7 @@ from conformance.history import (
     Round,
     Violation,
     account,
+    failing,
     listed,
     summary,
     unclear,
@@ -21,9 +22,6 @@ from conformance.history import (
 )
 from conformance.model import Case, Outcome, Read, Verdict
 from conformance.verdicts import failed, no_statement, passed, unknown
-
-FAILURES = 2
-"""Rounds in which the target itself fails before that counts as its way to refuse."""
 
 _CLOSE = 5_000_000_000
 """Nanoseconds between two moments of one round, at most."""
@@ -38,9 +36,9 @@ def sound(contest: Contest) -> Verdict:
         broken = next(violations(contest.terms, played), None)
         if broken is not None:
             return _broken(contest, played, broken)
-    failing = [(played, one) for played in contest.rounds for one in played.judged if one.failed]
-    if len({played.number for played, _ in failing}) >= FAILURES:
-        return _fails(contest, failing)
+    failures = failing(contest.rounds)
+    if failures:
+        return _fails(contest, failures)
     reason = _undecided(contest)
     shown = next((one for one in reversed(contest.rounds) if one.counted), contest.rounds[-1])
     if reason is not None:
@@ -56,9 +54,9 @@ def _broken(contest: Contest, played: Round, broken: Violation) -> Verdict:
     return failed("race", broken.rule, reason, *broken.reads, detail=drawn)
 
 
-def _fails(contest: Contest, failing: Sequence[tuple[Round, Contestant]]) -> Verdict:
-    rounds = len({played.number for played, _ in failing})
-    played, one = failing[-1]
+def _fails(contest: Contest, failures: Sequence[tuple[Round, Contestant]]) -> Verdict:
+    rounds = len({played.number for played, _ in failures})
+    played, one = failures[-1]
     says = (
         f"in {rounds} of {len(contest.rounds)} rounds the target failed ({one.read.status}) "
         f"where it has to refuse"

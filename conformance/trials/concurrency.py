@@ -25,6 +25,7 @@ from conformance.history import (
     Observation,
     Round,
     Terms,
+    failing,
     violations,
 )
 from conformance.instances import NotBuilt
@@ -88,7 +89,7 @@ def contest(world: World, case: Case) -> Contest:
         played, hold = _released(world, case, race, len(rounds) + 1, released, hold)
         rounds.append(played)
         released += 1
-        wrong = any(True for _ in violations(terms, played))
+        wrong = any(True for _ in violations(terms, played)) or bool(failing(rounds))
         if played.parked and played.counted:
             break
     if measured is None and not wrong and not rounds[-1].parked:
