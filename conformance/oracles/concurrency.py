@@ -58,8 +58,8 @@ def _fails(contest: Contest, failures: Sequence[tuple[Round, Contestant]]) -> Ve
     rounds = len({played.number for played, _ in failures})
     played, one = failures[-1]
     says = (
-        f"in {rounds} of {len(contest.rounds)} rounds the target failed ({one.read.status}) "
-        f"where it has to refuse"
+        f"in {rounds} of {len(contest.rounds)} rounds the target failed ({one.read.status}), "
+        "which is neither done nor refused"
     )
     drawn = detail(contest, played, says)
     return failed("race", "race.error", f"{contest.name}: {says}", one.read, detail=drawn)
