@@ -6,6 +6,7 @@ instant is written, PEP 495 for `fold`, the IANA time zone database through zone
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -97,6 +98,31 @@ def month_of(day: date, shift: int = 0) -> str:
     """`2026-01`, or the month so many after it."""
     number = day.year * 12 + day.month - 1 + shift
     return f"{number // 12:04d}-{number % 12 + 1:02d}"
+
+
+SHIFT = re.compile(r"([+-]\d{1,6})([smhd]?)")
+"""How far something is shifted: days, months and years by their number, moments with a unit."""
+_UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": DAY}
+
+
+def shifted(value: str, by: str) -> str:
+    """A day, month, year or instant, as it is written, moved: `-2d`, `+1`, `+15m`.
+
+    Days may also be moved by a number alone, months and years only so. Raises ValueError.
+    """
+    match = SHIFT.fullmatch(by)
+    if match is None:
+        raise ValueError(f"{by!r} is no shift, like -2d, +1 or +15m")
+    number, unit = int(match.group(1)), match.group(2)
+    if re.fullmatch(r"\d{4}(-\d\d)?", value) and not unit:
+        if len(value) == len("2026"):
+            return f"{int(value) + number:04d}"
+        return month_of(date.fromisoformat(f"{value}-01"), number)
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", value) and unit in {"", "d"}:
+        return (date.fromisoformat(value) + number * DAY).isoformat()
+    if unit and "T" in value:
+        return written(datetime.fromisoformat(value) + number * _UNITS[unit])
+    raise ValueError(f"{value!r} cannot be shifted by {by!r}")
 
 
 def written(instant: datetime) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -62,6 +62,21 @@ Lookup = Callable[[str, str | None, str], Any]
 
 class Unfilled(Exception):
     """A placeholder has no value here; the message names it."""
+
+
+def arguments_in(template: Any) -> Iterator[tuple[str, str]]:
+    """Names that have an argument after a colon anywhere in a template, with it."""
+    if isinstance(template, str):
+        for match in _PLACEHOLDER.finditer(template):
+            if match.group(2) is not None:
+                yield match.group(1), match.group(2)
+    elif isinstance(template, dict):
+        for key, item in template.items():
+            yield from arguments_in(key)
+            yield from arguments_in(item)
+    elif isinstance(template, list):
+        for item in template:
+            yield from arguments_in(item)
 
 
 def render(template: Any, lookup: Lookup, field: str = "") -> Any:

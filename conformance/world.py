@@ -17,6 +17,7 @@ from conformance import policy
 from conformance.canary import Mint, Planted
 from conformance.extraction import extract
 from conformance.instances import Instance, NotBuilt, Payload
+from conformance.instants import SHIFT, shifted
 from conformance.inventory import Documented
 from conformance.login import Credentials
 from conformance.model import Answer, Exchange, Outcome, Read, Relation
@@ -116,7 +117,7 @@ class World:
 
         def lookup(name: str, argument: str | None, of: str) -> Any:
             if name in given:
-                return given[name]
+                return _given(given[name], argument)
             head, _, tail = name.partition(".")
             if name == "id":
                 return lineage[resource].id
@@ -896,3 +897,13 @@ def _why(exchange: Exchange) -> str:
     if answer is None or not answer.body:
         return ""
     return f": {answer.body[:200].decode('utf-8', 'replace')}"
+
+
+def _given(value: Any, by: str | None) -> Any:
+    """The value, shifted where the template says by how much."""
+    if by is None or not SHIFT.fullmatch(by):
+        return value
+    try:
+        return shifted(str(value), by)
+    except (ValueError, OverflowError) as problem:
+        raise KeyError(str(problem)) from None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from conformance.consistency import names
 from conformance.document import Loc, Problem
+from conformance.instants import shifted
 from conformance.ledgers import DAYS, INSTANT, SHIFTS, AnyLedger, acts, placeholders_of
 from conformance.races import Action
 from conformance.schema import placeholders_in
 from conformance.target import ANONYMOUS, NAME, Target
+from conformance.template import arguments_in
 
 _GIVEN = {
     "day": DAYS | {"now", "instant"},
@@ -58,6 +61,8 @@ def _clock(target: Target) -> Iterator[Problem]:
     for name in sorted(placeholders_in(dict(clock.header)) - INSTANT):
         said = names.unknown(name, "value of an instant", INSTANT)
         yield Problem(("clock", "header"), f"{{{name}}}: {said}")
+    for name, by in arguments_in(dict(clock.header)):
+        yield Problem(("clock", "header"), f"{{{name}:{by}}}: the clock's header has no shifts")
     if clock.header and not placeholders_in(dict(clock.header)):
         yield Problem(("clock", "header"), "this names no instant, like {instant}")
 
@@ -68,9 +73,17 @@ def _ledger(target: Target, loc: Loc, name: str, ledger: AnyLedger) -> Iterator[
     if ledger.tenant is not None and ledger.tenant not in target.tenants:
         yield Problem((*loc, "tenant"), names.unknown(ledger.tenant, "tenant", target.tenants))
     known = set(_GIVEN[ledger.kind])
+    taken: set[str] = set()
     for below, action in acts(ledger):
-        yield from _action(target, (*loc, *below), action, known)
-        known |= {"id", *_taken(target, action)}
+        here = (*loc, *below)
+        absent = {"fold"} - taken if below[0] != "with_fold" else set()
+        yield from _action(target, here, action, known - absent)
+        yield from _shifts(here, action, known)
+        early = below[0] in {"before", "event"} and action.operation is None
+        if early and "id" in _named(target, action) - taken:
+            yield Problem(here, "{id} is what the event is about, which is not there yet")
+        taken |= set(_taken(target, action))
+        known |= {"id", *taken}
         needed = _NEEDED.get((ledger.kind, str(below[0])))
         if needed and _exists(target, action) and needed not in _named(target, action):
             yield Problem((*loc, *below), f"this names no {{{needed}}}, so nothing can be tried")
@@ -80,11 +93,39 @@ def _ledger(target: Target, loc: Loc, name: str, ledger: AnyLedger) -> Iterator[
             for one in sorted(_values(getattr(place, part, None)) - known - {"id"}):
                 # A quantifier of a regular expression looks like a placeholder, but for its digits.
                 yield Problem((*here, part), f"{{{one}}}: {names.unknown(one, 'value', known)}")
+            for one, by in arguments_in(getattr(place, part, None)):
+                said = "shifts are for requests, places in answers have none"
+                yield Problem((*here, part), f"{{{one}:{by}}}: {said}")
         words = getattr(place, "relative", SHIFTS)
         if "relative" in {one for act in place.read for one in placeholders_of(act)} and not any(
             away == SHIFTS.get(getattr(ledger, "about", "today")) for away in words.values()
         ):
             yield Problem((*here, "relative"), f"no word is for {getattr(ledger, 'about', '')}")
+
+
+def _shifts(loc: Loc, action: Action, known: Iterable[str]) -> Iterator[Problem]:
+    """Arguments after a colon that would change nothing."""
+    parts = (action.request, action.json_, action.form, action.body, action.query, action.headers)
+    for name, by in (found for part in parts for found in arguments_in(part)):
+        if name == "int" and re.fullmatch(r"\d+(-\d+)?", by):
+            continue
+        like = _like(name) if name in known else None
+        if like is None:
+            yield Problem(loc, f"{{{name}:{by}}}: {{{name}}} cannot be shifted")
+            continue
+        try:
+            shifted(like, by)
+        except (ValueError, OverflowError):
+            by_what = "a unit, like +15m" if "T" in like else "a number, like -2"
+            yield Problem(loc, f"{{{name}:{by}}}: this is shifted by {by_what}")
+
+
+def _like(name: str) -> str | None:
+    """How a value of that name is written; what was taken may be any moment. None: otherwise."""
+    period = name.removesuffix("_before").removesuffix("_after")
+    fixed = {"relative", "local", "fold", "seconds", "id"}
+    dated = {"day": "2026-05-14", "month": "2026-05", "year": "2026", "birth_date": "2026-05-14"}
+    return None if name in fixed else dated.get(period, "2026-05-14T12:00:00Z")
 
 
 def _values(text: object) -> set[str]:

@@ -35,6 +35,7 @@ class Almanac:
     people: dict[str, str] = field(default_factory=dict)
     written: dict[str, date] = field(default_factory=dict)
     stays: dict[str, list[datetime]] = field(default_factory=dict)
+    open: set[date] = field(default_factory=set)
     passes: dict[str, datetime] = field(default_factory=dict)
     counter: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -151,19 +152,28 @@ def _bills(app: FastAPI, almanac: Almanac) -> None:
         }
 
     @app.get("/export")
-    def export() -> Response:
+    def export(after: date = date.min, before: date = date.max) -> Response:
         rows = (
             f"{one},{almanac.day(at, 'utc-export')}"
             for one, at in almanac.bills.items()
+            if after < almanac.day(at) < before
             if "export-drops" not in almanac.faults or at.date() == almanac.day(at)
         )
         return Response("\n".join(["id,day", *rows]), media_type="text/csv")
 
 
 def _visits(app: FastAPI, almanac: Almanac) -> None:
+    @app.put("/open-days/{day}")
+    def open_(day: date, body: Body) -> Body:
+        until = date.fromisoformat(body["until"])
+        almanac.open |= {day + n * DAY for n in range((until - day).days)}
+        return {}
+
     @app.post("/visits", status_code=201)
     def book(body: Body) -> Body:
         local = datetime.fromisoformat(body["local"])
+        if body.get("opened") and local.date() not in almanac.open:
+            raise HTTPException(422, "closed")
         first, second = almanac.wall(local, 0), almanac.wall(local, 1)
         back = first.astimezone(ZoneInfo(almanac.zone)).replace(tzinfo=None)
         if back != local and "gap-accepted" not in almanac.faults:

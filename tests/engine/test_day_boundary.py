@@ -243,6 +243,15 @@ ledgers:
 """
 
 
+BEFORE = "before: {{as: nurse, request: POST /days, json: {{d: '{}'}}}}\n    event: note.create"
+
+
+def test_a_preparation_names_days_and_shifts_them(tmp_path: Path) -> None:
+    before = BEFORE.format("{day:-1d} {month_after:+1} {year} {relative} {instant:+15m}")
+    found = loaded(tmp_path, TEXT + ALMANAC.replace("event: note.create", before))
+    assert len(found.ledgers["notes"].before) == 1
+
+
 def test_a_ledger_is_read(tmp_path: Path) -> None:
     found = loaded(tmp_path, TEXT + ALMANAC)
     assert set(found.ledgers) == {"notes"}
@@ -255,7 +264,17 @@ def test_a_ledger_is_read(tmp_path: Path) -> None:
         ("event: note.create", "event: not.create", "did you mean 'note'"),
         ("as: nurse", "as: nurs", "did you mean 'nurse'"),
         ('"{day}"', '"{day}/{dya}"', "did you mean 'day'"),
+        ('"{day}"', '"{day}/{day:2d}"', "shifted by a number, like -2"),
+        ('"{day}"', '"{day}/{month:+1d}"', "shifted by a number, like -2"),
+        ('"{day}"', '"{day}/{relative:+1}"', "{relative} cannot be shifted"),
+        ('"{day}"', '"{day}/{today:-1d}"', "{today} cannot be shifted"),
+        ('"{day}"', '"{day}/{instant:+1}"', "a unit, like +15m"),
+        ("$[*].id", "$['{day:-1}'].id", "shifts are for requests"),
+        ("event: note.create", BEFORE.format("{dya}"), "did you mean 'day'"),
+        ("event: note.create", BEFORE.format("{birth_day}"), "{birth_day}"),
+        ("event: note.create", BEFORE.format("{id}"), "is not there yet"),
         ('"{instant}"', '"{instnat}"', "did you mean 'instant'"),
+        ('"{instant}"', '"{instant:+1h}"', "the clock's header has no shifts"),
         ("event: note.create", "kind: days\n    event: note.create", "kind"),
         ("adapter: header", "adapter: endpoint", "'set' and 'reset'"),
         ('holds: "$[*].id"', "count: $.n, value: $.day", "one of 'value', 'holds' and 'count'"),

@@ -58,6 +58,35 @@ def test_age_is_counted_in_birthdays(birth: date, day: date, rule: str, age: int
     assert instants.age_on(birth, day, leapling=rule) == age
 
 
+@pytest.mark.parametrize(
+    ("value", "by", "found"),
+    [
+        ("2026-03-01", "-2d", "2026-02-27"),
+        ("2026-12-31", "+1", "2027-01-01"),
+        ("2026-12", "+1", "2027-01"),
+        ("2026", "-1", "2025"),
+        ("2026-03-01T00:10:00Z", "-15m", "2026-02-28T23:55:00Z"),
+        ("2026-03-01T00:10:00+06:00", "+1d", "2026-03-01T18:10:00Z"),
+    ],
+)
+def test_what_is_written_is_shifted(value: str, by: str, found: str) -> None:
+    assert instants.shifted(value, by) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "by"),
+    [
+        ("2026-03", "-2d"),
+        ("2026-03-01", "+1h"),
+        ("2026-03-01T00:10:00Z", "+1"),
+        ("tomorrow", "+1d"),
+    ],
+)
+def test_what_cannot_be_shifted_is_said(value: str, by: str) -> None:
+    with pytest.raises(ValueError, match="cannot be shifted"):
+        instants.shifted(value, by)
+
+
 def test_months_are_counted_across_years() -> None:
     assert instants.month_of(date(2026, 1, 31), -1) == "2025-12"
     assert instants.month_of(date(2026, 12, 1), 1) == "2027-01"

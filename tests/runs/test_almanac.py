@@ -100,7 +100,7 @@ def test_a_list_may_forget_what_is_long_over(tmp_path: Path, forker: Forker) -> 
     done = _tried(tmp_path / "out", forker, ALMANAC, "archives", cases=case)
     assert (done.code, list(done.outcomes.values())) == (0, ["pass"]), done.called.said
     (verdict,) = done.of("verdict")
-    assert "bill, number, count, month, export" in verdict["reason"]
+    assert "bill, number, count, month, export, export of days" in verdict["reason"]
 
 
 def test_every_fault_is_tried() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import wraps
+from types import MappingProxyType
 from typing import Any
 
 from conformance.clock import LEAD, PinnedClock, clock_of, tzdata
@@ -64,8 +65,14 @@ def scene_of(world: World, case: Case, pin: Pin) -> Scene:
     return Scene(clock, clock.world(case.tenant, pin), case.tenant, pin)
 
 
-def begin(scene: Scene, ledger: AnyLedger, event: Action) -> Ready:
-    """Everything but the event itself, a little before the pin."""
+def begin(
+    scene: Scene, ledger: AnyLedger, event: Action, given: Mapping[str, Any] = MappingProxyType({})
+) -> Ready:
+    """Everything but the event itself, a little before the pin.
+
+    What is `given` may be named by all that is done in the scene from then on.
+    """
+    scene.values |= given
     scene.early()
     for action in ledger.before:
         reads = scene.do([action], "set-up")

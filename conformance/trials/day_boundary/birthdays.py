@@ -65,9 +65,9 @@ def age(world: World, case: Case) -> Happening:
         today = replace(pin, instant=pin.again or pin.instant)
         for whose, birth in births(today, ledger.majority).items():
             scene = scene_of(world, case, pin)
-            ready = begin(scene, ledger, ledger.event)
+            ready = begin(scene, ledger, ledger.event, {"birth_date": birth.isoformat()})
             scene.come()
-            event = scene.act(ready, {"birth_date": birth.isoformat()})
+            event = scene.act(ready)
             scene.subject(ready)
             events.append(event)
             if event.outcome is not Outcome.ALLOWED:
@@ -123,9 +123,9 @@ def dates(world: World, case: Case) -> Happening:
     with clock.held():
         for index, text in enumerate((*DATES, _day_of_change(pin))):
             scene = scene_of(world, case, pin)
-            ready = begin(scene, ledger, ledger.event)
+            ready = begin(scene, ledger, ledger.event, {"birth_date": text})
             scene.come()
-            event = scene.act(ready, {"birth_date": text})
+            event = scene.act(ready)
             scene.subject(ready)
             events.append(event)
             if event.outcome is not Outcome.ALLOWED:

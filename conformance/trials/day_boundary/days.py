@@ -114,11 +114,11 @@ def _happen(world: World, case: Case, ledger: DayLedger, pin: Pin) -> Happening:
     for _turn in range(_TRIES):
         scene = scene_of(world, case, pin)
         given = {**named(day), **at(pin), "relative": ledger.about}
-        ready = begin(scene, ledger, ledger.event)
+        ready = begin(scene, ledger, ledger.event, given)
         scene.come()
         before = _counts(scene, ledger, day)
         clock.pin(pin.instant)
-        event = scene.act(ready, given)
+        event = scene.act(ready)
         scene.subject(ready)
         late = clock.now()
         clock.pin(pin.instant)
@@ -161,15 +161,16 @@ def _counts(scene: Scene, ledger: DayLedger, day: date) -> dict[tuple[str, str],
             continue
         for label, _distance, given in _buckets(place, day, _away(ledger)):
             scene.come()
-            found[name, label] = _number(scene, place, scene.do(place.read, **given))
+            reads = scene.do(place.read, **given)
+            found[name, label] = _number({**scene.values, **given}, place, reads)
     return found
 
 
-def _number(scene: Scene, place: Place, reads: list[Read]) -> int | None:
+def _number(known: Mapping[str, Any], place: Place, reads: list[Read]) -> int | None:
     answer = reads[-1].exchange.answer
     if reads[-1].outcome is not Outcome.ALLOWED or answer is None or place.count is None:
         return None
-    found = extract(filled(place.count, scene.values), answer)
+    found = extract(filled(place.count, known), answer)
     try:
         return int(str(found))
     except ValueError:
@@ -297,7 +298,8 @@ def _listed(reading: Readings, ledger: DayLedger, name: str, place: Place, day: 
         if trouble:
             return Row(name, rule, " and ".join(right), "", tuple(reads), trouble)
         looked.append(reads[-1])
-        if any(wanted in ids_in(place.holds, reading.scene.values, read) for read in reads):
+        known = {**reading.scene.values, **given}
+        if any(wanted in ids_in(place.holds, known, read) for read in reads):
             holding.append(label)
     shown = " and ".join(holding) or "none of " + ", ".join(label for label, *_ in buckets)
     if len(holding) != len(right):
@@ -320,7 +322,8 @@ def _counted(
     for label, distance, given in _buckets(place, day, _away(ledger)):
         reads = reading.of(place, given)
         looked += reads
-        number, earlier = _number(reading.scene, place, reads), before.get((name, label))
+        number = _number({**reading.scene.values, **given}, place, reads)
+        earlier = before.get((name, label))
         if distance == 0:
             right = label
         if number is None or earlier is None:

@@ -46,13 +46,14 @@ def lifetime(world: World, case: Case) -> Happening:
     what, adapter = said_of(world, case), clock.claims.adapter
     with clock.held():
         scene = scene_of(world, case, pin)
-        ready = begin(scene, ledger, ledger.event or ledger.use)
+        given = {"seconds": round(ledger.seconds)}
+        ready = begin(scene, ledger, ledger.event or ledger.use, given)
         clock.pin(pin.instant)
         session = _own_session(scene, ready.persona) if ledger.keeps == "session" else None
         events: list[Read] = []
         rows: list[Row] = []
         if ledger.event is not None:
-            event = scene.act(ready, {"seconds": round(ledger.seconds)}, session=session)
+            event = scene.act(ready, session=session)
             scene.subject(ready)
             events.append(event)
         given_out = clock.now()

@@ -118,8 +118,9 @@ def _time_told(world: World, case: Case) -> tuple[date | None, Read | None, str 
         pin = Pin("now", "now", _zone_of(world, case), now)
         scene = Scene(_Standing(), world, case.tenant or "", pin)  # type: ignore[arg-type]
         try:
-            ready = begin(scene, ledger, ledger.event)
-            event = scene.act(ready, {**named(pin.date), **at(pin)})
+            given = {**named(pin.date), **at(pin), "relative": ledger.about}
+            ready = begin(scene, ledger, ledger.event, given)
+            event = scene.act(ready)
             scene.subject(ready)
             row = labelled(Readings(scene), ledger, "label", labels[0], pin.date, event)
         except NotBuilt as problem:

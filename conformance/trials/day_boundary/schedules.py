@@ -43,9 +43,9 @@ def schedule(world: World, case: Case) -> Happening:
     pin = pin_of(world.target, case)
     with clock.held():
         scene = scene_of(world, case, pin)
-        ready = begin(scene, ledger, ledger.event)
+        ready = begin(scene, ledger, ledger.event, at(pin))
         clock.pin(pin.instant)
-        event = scene.act(ready, at(pin))
+        event = scene.act(ready)
         scene.subject(ready)
         said, off = clock_off(clock, pin)
         what, adapter = said_of(world, case), clock.claims.adapter

@@ -92,15 +92,15 @@ def _named_time(
     scene = scene_of(world, case, pin)
     if event is None:
         event = ledger.with_fold if fold is not None and ledger.with_fold else ledger.event
-    ready = begin(scene, ledger, event)
-    scene.come()
     given: dict[str, Any] = {
         "local": local.isoformat(timespec="minutes"),
         "instant": written(at_wall(local, pin.zone, fold or 0)),
     }
     if fold is not None:
         given["fold"] = fold
-    read = scene.act(ready, given)
+    ready = begin(scene, ledger, event, given)
+    scene.come()
+    read = scene.act(ready)
     scene.subject(ready)
     missing = not exists(local, pin.zone)
     rule = "local-time.missing" if missing else "local-time.twice"
