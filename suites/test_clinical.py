@@ -3,7 +3,7 @@
 from conformance import Case, Harness, cases, clauses, oracles, sources, trials
 
 
-@cases(sources.clinical.about("edges", "combinations"))
+@cases(sources.clinical.about("edges", "thresholds", "combinations"))
 @clauses("hipaa:164.312(c)(1)")
 def test_scores_at_every_edge(case: Case, harness: Harness) -> None:
     """On both sides of every edge of the table the target comes to what the table says."""

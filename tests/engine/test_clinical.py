@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conformance.applied import Applied
 from conformance.boundaries import Row
-from conformance.cases import WHOLE
+from conformance.cases import WHOLE, Profile
 from conformance.decision import Habits, evaluate
+from conformance.loading import load
 from conformance.model import Outcome, Result
 from conformance.oracles.clinical import (
     Alert,
@@ -23,9 +25,13 @@ from conformance.oracles.clinical import (
     observed,
     told,
 )
+from conformance.sources import clinical
+from conformance.suite import cases_of
+from suites import test_clinical as suite
 from tests.engine.charts import chart
 from tests.engine.exchanges import read
 
+ROOT = Path(__file__).resolve().parents[2]
 TABLE = chart()
 APPLIED = Applied.model_validate(
     {
@@ -176,3 +182,17 @@ def test_words_for_true_and_false_need_no_quotes() -> None:
     place = {"at": "$.alarm", "values": {True: "J", False: "N"}}
     shown = Applied.model_validate({**APPLIED.model_dump(), "outputs": {"alarm": place}}).outputs
     assert [observed({"alarm": one}, shown)["alarm"] for one in ("J", "N")] == [True, False]
+
+
+def test_every_sheet_is_tried_even_where_no_alerts_are_claimed() -> None:
+    shop = load(ROOT / "tests" / "apothecary", secrets_required=False).target
+    quiet = {name: one.model_copy(update={"alerts": None}) for name, one in shop.tables.items()}
+    target = shop.model_copy(update={"tables": quiet})
+    tests = [test for name, test in vars(suite).items() if name.startswith("test_")]
+    planned = {
+        case.variant
+        for test in tests
+        for case in cases_of(test, "suites.test_clinical", target, Profile.GATE)
+    }
+    for name in target.tables:
+        assert {f"{name}.{sheet.id}" for sheet in clinical.sheets(target, name)} <= planned
