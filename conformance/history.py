@@ -438,12 +438,17 @@ def linearizable(terms: Terms, played: Round) -> bool | None:
 
 def _following(call: Contestant, state: dict[str, Any]) -> list[dict[str, Any]]:
     """The states that a call may leave, given what came of it; none if that cannot have come."""
-    able = all(str(state[name]) in map(str, wanted) for name, wanted in call.needs.items())
+    able = may_win(call, state)
     if call.came is Came.LOST:
         return [] if able else [state]
     if call.came is Came.WON:
         return [_after(call, state)] if able else []
     return [_after(call, state), state] if able else [state]
+
+
+def may_win(call: Contestant, state: Mapping[str, Any]) -> bool:
+    """Whether a call may win in a state."""
+    return all(str(state[name]) in map(str, wanted) for name, wanted in call.needs.items())
 
 
 def _after(call: Contestant, state: dict[str, Any]) -> dict[str, Any]:

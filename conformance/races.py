@@ -236,6 +236,9 @@ class Race(Strict):
     key: Key = Key()
     park: Tables = Field(default=[], description="tables that contenders write to")
     rounds: int | None = Field(default=None, ge=1, le=500, description="at most, for this race")
+    settles: float = Field(
+        default=0, ge=0, le=30, description="seconds after the answers until all is decided"
+    )
     tidy: list[Asked] = Field(default=[], description="sent after each round")
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ from conformance.history import (
     account,
     failing,
     listed,
+    may_win,
     summary,
     unclear,
     violations,
@@ -68,13 +69,21 @@ def _fails(contest: Contest, failures: Sequence[tuple[Round, Contestant]]) -> Ve
 def _undecided(contest: Contest) -> str | None:
     """Why the rounds prove nothing, None if they do."""
     in_turn = [played for played in contest.rounds if not played.together]
+    refused = 0
     for played in in_turn:
         first = played.judged[0]
-        if first.came is not Came.WON:
+        if first.came is Came.LOST and not may_win(first, contest.terms.start):
+            refused += 1
+        elif first.came is not Came.WON:
             said = no_statement(first.read) or f"refused ({first.read.status})"
             return f"{first.label} did not win when it came first: {said}"
         if reason := unclear(played):
             return f"one after another, {reason}"
+    if refused and refused == len(in_turn):
+        return (
+            "no contender may win from the state that the set-up leaves, so nothing shows that the "
+            "requests are right otherwise: add one that may"
+        )
     together = [played for played in contest.rounds if played.together]
     counted = [played for played in together if played.counted]
     if len(counted) < _SHARE * len(together) or not counted:
@@ -123,7 +132,8 @@ def _worth(contest: Contest) -> str:
     assert window is not None
     return (
         f"arrivals {_time(spread)} apart (median, seen by the {counted[0].shot.seen_by}); a window "
-        f"of {_time(window)} would have shown with 99 %"
+        f"of {_time(window)} would have shown with 99 %, "
+        "as far as the target's delays vary as those of the twin"
     )
 
 

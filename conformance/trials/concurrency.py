@@ -330,6 +330,8 @@ def _quiet(stage: Stage, race: Race, played: Round) -> Round:
     """The round with what is read when all have been answered."""
     tags = {one.tag for one in played.won}
     seen: list[Observation] = []
+    # What is decided after the answers can go wrong until the last moment, so it is not polled.
+    time.sleep(race.settles)
     for reading in race.reads:
         if not set(reading.when) <= tags or set(reading.unless) & tags:
             continue

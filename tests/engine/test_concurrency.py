@@ -331,6 +331,28 @@ def test_too_little_proves_nothing(rounds: list[Round], says: str) -> None:
     assert says in verdict.reason
 
 
+STOPPED = Terms("cross", most=None, somebody=False, start={"order": "stopped"})
+AMENDS = one(LOST, "amend", needs={"order": ("active",)}, sent=0)
+PRINTS = one(WON, "print", needs={}, sent=20_000)
+
+
+def test_who_may_not_win_needs_not_win_first() -> None:
+    in_turn = [
+        played(AMENDS, PRINTS, together=False),
+        played(PRINTS, AMENDS, together=False, number=2),
+    ]
+    verdict = sound(contest(*in_turn, *[played(AMENDS, PRINTS, number=3)] * 8, terms=STOPPED))
+    assert verdict.result is Result.PASS
+
+
+def test_a_race_in_which_nobody_may_win_has_no_control() -> None:
+    in_turn = played(AMENDS, AMENDS, together=False)
+    rounds = [played(AMENDS, AMENDS, number=2)] * 8
+    verdict = sound(contest(in_turn, *rounds, terms=STOPPED))
+    assert verdict.result is Result.INCONCLUSIVE
+    assert "add one that may" in verdict.reason
+
+
 def test_a_wide_window_is_not_what_was_asked_for() -> None:
     blunt = Calibration(2, tuple(Sample(0, 0, 5_000_000) for _ in range(60)))
     verdict = sound(contest(TURN, *[SOUND] * 8, calibration=blunt))

@@ -25,6 +25,8 @@ Match = Annotated[str | None, Header(alias="If-Match")]
 PEOPLE = {f"{role}.{ward}" for role in ("nurse", "nurse2", "clerk") for ward in ("red", "blue")}
 PATIENCE = 0.25
 """Seconds for which a faulty check waits for a second one."""
+DECIDING = 0.05
+"""Seconds until it is decided who of those who asked gets it."""
 
 
 class Meeting:
@@ -114,6 +116,12 @@ def _beds(app: FastAPI, ward: Ward) -> None:
         who(x_key)
         return {"id": _lie_down(ward, body["bed"], ward.new("stay"))}
 
+    @app.post("/wishes", status_code=202)
+    def wish(body: Body, x_key: Key = None) -> Body:
+        who(x_key)
+        threading.Timer(DECIDING, _decide, (ward, body["bed"], ward.new("stay"))).start()
+        return {"state": "pending"}
+
     @app.post("/stays/{stay}/move")
     def move(stay: str, body: Body, x_key: Key = None) -> Body:
         who(x_key)
@@ -122,6 +130,13 @@ def _beds(app: FastAPI, ward: Ward) -> None:
         else:
             _lie_down(ward, body["bed"], stay)
         return {"id": stay}
+
+
+def _decide(ward: Ward, bed: str, stay: str) -> None:
+    """Who asked and was told to wait lies down if the bed is free."""
+    with ward.lock:
+        if not ward.beds[bed] or "wishes-unchecked" in ward.faults:
+            ward.beds[bed].append(stay)
 
 
 def _lie_down(ward: Ward, bed: str, stay: str) -> str:

@@ -12,6 +12,7 @@ FAULTS = {
     "breaks": "who comes too late meets a server error",
     "other-words": "who comes too late is answered as if the request were wrong",
     "moves-unchecked": "who is moved into a bed is not asked whether it is free",
+    "wishes-unchecked": "whoever asked for a bed and was told to wait lies in it in the end",
     # Versions
     "last-writer": "of two who change one version at one instant both are done",
     "any-version": "a change that names no version replaces any",
