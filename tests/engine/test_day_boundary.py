@@ -23,9 +23,11 @@ from conformance.oracles.day_boundary import (
 from conformance.pins import Pin
 from conformance.sources import day_boundary as source
 from conformance.sources.day_boundary import pin_of
+from conformance.trials.day_boundary.acting import goes_on
 from conformance.trials.day_boundary.birthdays import births
 from conformance.trials.day_boundary.stays import counted_days
 from tests.engine.exchanges import answer, exchange
+from tests.engine.exchanges import read as answered
 from tests.engine.targets import TEXT, loaded, target
 
 P03 = next(pin for pin in known.clock_pins() if pin.id == "P03")
@@ -309,3 +311,22 @@ def test_the_case_names_its_ledger_and_pin() -> None:
     case: Case = happened(row()).case
     assert case.variant is not None
     assert case.variant.split(".")[0] == "bill"
+
+
+@pytest.mark.parametrize(
+    ("body", "more"),
+    [
+        ({"data": [1, 2], "page": {"more": True}}, True),
+        ({"items": [1, 2], "nextCursor": "x"}, True),
+        ({"items": [1, 2], "total": 3}, True),
+        ({"entry": [1, 2], "link": [{"relation": "next", "url": "/x"}]}, True),
+        ({"items": [1, 2], "total": 2, "next_cursor": None, "page": {"more": False}}, False),
+        ([1, 2], False),
+    ],
+)
+def test_a_first_page_says_that_there_are_more(body: object, more: bool) -> None:
+    assert goes_on(answered(200, body), 2) is more
+
+
+def test_a_link_header_says_that_there_are_more() -> None:
+    assert goes_on(answered(200, [], {"Link": '</x?page=2>; rel="next"'}), 0)

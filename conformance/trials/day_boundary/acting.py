@@ -13,6 +13,7 @@ from typing import Any
 from conformance.clock import LEAD, PinnedClock, clock_of, tzdata
 from conformance.comparison import parsed
 from conformance.extraction import extract, values
+from conformance.fields import plain
 from conformance.instances import NotBuilt
 from conformance.instants import (
     local_date,
@@ -162,6 +163,38 @@ def ids_in(holds: str, known: Mapping[str, Any], read: Read) -> list[str]:
     if answer is None:
         return []
     return [str(one) for one in values(filled(holds, known), parsed(answer))]
+
+
+_ONWARD = frozenset(
+    "next nextcursor nexttoken nextpage nextlink nexturl more hasmore hasnext hasnextpage".split()
+)
+_TOTAL = frozenset({"total", "totalcount", "totalitems", "totalelements"})
+_DEEP = 3
+
+
+def goes_on(read: Read, rows: int) -> bool:
+    """Whether an answer says of itself that it is not all, of which it shows so many rows."""
+    answer = read.exchange.answer
+    if answer is None:
+        return False
+    if re.search(r'rel="?next\b', answer.header("link") or ""):
+        return True
+    return _tells_of_more(parsed(answer), rows, _DEEP)
+
+
+def _tells_of_more(value: Any, rows: int, depth: int) -> bool:
+    if isinstance(value, list):
+        # FHIR R4, Bundle.link: {relation: next, url: ...}
+        return any(isinstance(one, dict) and one.get("relation") == "next" for one in value)
+    if not isinstance(value, dict) or depth == 0:
+        return False
+    for key, item in value.items():
+        name = plain(key)
+        if name in _ONWARD and item not in (None, False, "", 0, [], {}):
+            return True
+        if name in _TOTAL and isinstance(item, int) and not isinstance(item, bool) and item > rows:
+            return True
+    return any(_tells_of_more(item, rows, depth - 1) for item in value.values())
 
 
 def later_scene(scene: Scene, instant: datetime, name: str) -> Scene:

@@ -30,6 +30,7 @@ from conformance.trials.day_boundary.acting import (
     begin,
     clock_off,
     filled,
+    goes_on,
     ids_in,
     later_scene,
     ledger_of,
@@ -299,8 +300,15 @@ def _listed(reading: Readings, ledger: DayLedger, name: str, place: Place, day: 
             return Row(name, rule, " and ".join(right), "", tuple(reads), trouble)
         looked.append(reads[-1])
         known = {**reading.scene.values, **given}
-        if any(wanted in ids_in(place.holds, known, read) for read in reads):
+        found = [ids_in(place.holds, known, read) for read in reads]
+        if any(wanted in ids for ids in found):
             holding.append(label)
+        elif label in right and goes_on(reads[-1], sum(map(len, found))):
+            trouble = (
+                "the answer looks like a first page; read it by an operation that says with "
+                "'next' how the others are asked for"
+            )
+            return Row(name, rule, " and ".join(right), "", tuple(reads), trouble)
     shown = " and ".join(holding) or "none of " + ", ".join(label for label, *_ in buckets)
     if len(holding) != len(right):
         rule = "day.lost" if len(holding) < len(right) else "day.twice"
