@@ -453,7 +453,7 @@ def may_win(call: Contestant, state: Mapping[str, Any]) -> bool:
 
 def _after(call: Contestant, state: dict[str, Any]) -> dict[str, Any]:
     changed = {
-        name: value.get(state[name], state[name]) if isinstance(value, Mapping) else value
+        name: value.get(str(state[name]), state[name]) if isinstance(value, Mapping) else value
         for name, value in call.sets.items()
     }
     return {**state, **changed}

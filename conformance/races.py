@@ -136,6 +136,16 @@ Asked = Annotated[Action, BeforeValidator(_short, json_schema_input_type=str | A
 Prepared = Annotated[Preparing, BeforeValidator(_short, json_schema_input_type=str | Preparing)]
 
 
+def _worded(value: Any) -> Any:
+    """What a state was, as text: YAML reads 1 and true as something else."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: {str(old): new for old, new in one.items()} if isinstance(one, dict) else one
+        for name, one in value.items()
+    }
+
+
 class Contender(Action):
     """Who takes part in the race, `times` times; each of several personas in turn."""
 
@@ -151,7 +161,7 @@ class Contender(Action):
     from_: dict[str, Scalar | list[Scalar]] = Field(
         default={}, alias="from", description="the state in which it may win"
     )
-    to: dict[str, Scalar | dict[str, Scalar]] = Field(
+    to: Annotated[dict[str, Scalar | dict[str, Scalar]], BeforeValidator(_worded)] = Field(
         default={}, description="the state that its win leaves; {old: new} changes only these"
     )
 

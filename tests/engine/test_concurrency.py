@@ -331,6 +331,26 @@ def test_too_little_proves_nothing(rounds: list[Round], says: str) -> None:
     assert says in verdict.reason
 
 
+@pytest.mark.parametrize("first", [1, True, "new"])
+def test_states_need_not_be_text(first: Any) -> None:
+    race = Race.model_validate(
+        {
+            "kind": "cross",
+            "state": {"a": first},
+            "contenders": [
+                {"as": "n", "request": "PUT /a", "from": {"a": first}, "to": {"a": {first: 2}}},
+                {"as": "n", "request": "DELETE /a"},
+            ],
+            "reads": [{"as": "n", "request": "GET /a", "find": "$.a", "state": "a"}],
+        }
+    )
+    change = race.contenders[0]
+    call = one(WON, needs={"a": (change.from_["a"],)}, sets=dict(change.to))
+    terms = Terms("cross", start=race.state)
+    assert linearizable(terms, played(call, seen=(shows(2, state="a"),))) is True
+    assert linearizable(terms, played(call, seen=(shows(first, state="a"),))) is False
+
+
 STOPPED = Terms("cross", most=None, somebody=False, start={"order": "stopped"})
 AMENDS = one(LOST, "amend", needs={"order": ("active",)}, sent=0)
 PRINTS = one(WON, "print", needs={}, sent=20_000)
