@@ -1,7 +1,6 @@
 """What the suite day_boundary says of the almanac, sound and with each of its faults."""
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,51 +10,39 @@ from conformance.clock import faketime_library
 from tests.almanac.app import make
 from tests.almanac.faults import FAULTS
 from tests.clinic.serving import served
+from tests.runs import faulty
 from tests.runs.calling import ROOT, Run, run, target, without_start
 from tests.runs.forking import Forker
 
 ALMANAC = ROOT / "tests" / "almanac"
 
 
-@dataclass(frozen=True)
-class Row:
-    """A fault, the cases that are tried, and the rules of all findings that they then give."""
-
-    fault: str
-    cases: str
-    rules: frozenset[str]
-
-
-def _row(fault: str, cases: str, rules: str) -> Row:
-    return Row(fault, cases, frozenset(rules.split()))
-
-
 ROWS = [
-    _row("utc-days", "*.bill.P03", "day.label"),
-    _row("standard-offset", "*.bill.*", "day.label"),
-    _row("utc-list", "*.bill.P23", "day.list"),
-    _row("utc-export", "*.bill.P03", "day.label"),
-    _row("export-drops", "*.bill.P03 *.bill.P04", "day.lost"),
-    _row("last-second", "*.bill.P04", "day.lost"),
-    _row("inclusive", "*.bill.P03", "day.twice"),
-    _row("week-year", "*.bill.P07", "day.period"),
-    _row("tomorrow-24h", "*.visit.P21", "day.lost"),
-    _row("offset-of-now", "*.bill.read-half-a-year-later", "day.list"),
-    _row("counts-utc", "*.bill.P03", "day.count"),
-    _row("stay-by-hours", "*.stay.*-over-23h *.stay.New_York-one-day", "stay.days"),
-    _row("doses-by-wall", "*.every.*", "schedule.due"),
-    _row("doses-by-hours", "*.daily.*", "schedule.due"),
-    _row("age-365", "*.age.P03", "age.majority"),
-    _row("age-stored", "*.age.*", "age.majority"),
-    _row("age-utc", "*.age.P05", "age.majority"),
-    _row("birth-shifted", "*.birth.*", "date.shifted"),
-    _row("birth-shifted-by-change", "*.birth.*", "date.shifted"),
-    _row("birth-shifted-by-touch", "*.birth.*", "date.shifted"),
-    _row("gap-accepted", "*.slot.*", "local-time.missing"),
-    _row("first-of-two", "*.slot.*", "local-time.twice"),
-    _row("pass-by-wall", "*.pass.*", "lifetime.end"),
-    _row("pass-for-ever", "*.pass.*", "lifetime.late"),
-    _row("always-wrong", "*.bill.dull", "day.label"),
+    faulty.row("utc-days", "*.bill.P03", "day.label"),
+    faulty.row("standard-offset", "*.bill.*", "day.label"),
+    faulty.row("utc-list", "*.bill.P23", "day.list"),
+    faulty.row("utc-export", "*.bill.P03", "day.label"),
+    faulty.row("export-drops", "*.bill.P03 *.bill.P04", "day.lost"),
+    faulty.row("last-second", "*.bill.P04", "day.lost"),
+    faulty.row("inclusive", "*.bill.P03", "day.twice"),
+    faulty.row("week-year", "*.bill.P07", "day.period"),
+    faulty.row("tomorrow-24h", "*.visit.P21", "day.lost"),
+    faulty.row("offset-of-now", "*.bill.read-half-a-year-later", "day.list"),
+    faulty.row("counts-utc", "*.bill.P03", "day.count"),
+    faulty.row("stay-by-hours", "*.stay.*-over-23h *.stay.New_York-one-day", "stay.days"),
+    faulty.row("doses-by-wall", "*.every.*", "schedule.due"),
+    faulty.row("doses-by-hours", "*.daily.*", "schedule.due"),
+    faulty.row("age-365", "*.age.P03", "age.majority"),
+    faulty.row("age-stored", "*.age.*", "age.majority"),
+    faulty.row("age-utc", "*.age.P05", "age.majority"),
+    faulty.row("birth-shifted", "*.birth.*", "date.shifted"),
+    faulty.row("birth-shifted-by-change", "*.birth.*", "date.shifted"),
+    faulty.row("birth-shifted-by-touch", "*.birth.*", "date.shifted"),
+    faulty.row("gap-accepted", "*.slot.*", "local-time.missing"),
+    faulty.row("first-of-two", "*.slot.*", "local-time.twice"),
+    faulty.row("pass-by-wall", "*.pass.*", "lifetime.end"),
+    faulty.row("pass-for-ever", "*.pass.*", "lifetime.late"),
+    faulty.row("always-wrong", "*.bill.dull", "day.label"),
 ]
 IN_PRODUCTION = {"clock-in-production": "*.set", "header-in-production": "*.header"}
 
@@ -88,7 +75,7 @@ def test_the_sound_almanac_is_right_at_every_pin(
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.fault)
-def test_a_fault_is_found(row: Row, tmp_path: Path, forker: Forker) -> None:
+def test_a_fault_is_found(row: faulty.Row, tmp_path: Path, forker: Forker) -> None:
     done = _tried(tmp_path / "out", forker, ALMANAC, row.fault, cases=row.cases)
     assert done.code == 1, done.called.said
     assert done.rules == row.rules

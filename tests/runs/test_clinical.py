@@ -1,6 +1,5 @@
 """What the suite `clinical` says of a system with a table of its own, sound and with each fault."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from tests.apothecary.app import make
 from tests.apothecary.faults import FAULTS
 from tests.clinic.serving import served
+from tests.runs import faulty
 from tests.runs.calling import ROOT, SEED, Run, run, target, wardproof
 from tests.runs.forking import Forker
 
@@ -16,35 +16,22 @@ SHOP = ROOT / "tests" / "apothecary"
 SUITE = "clinical"
 
 
-@dataclass(frozen=True)
-class Row:
-    """A fault, and the rules of all findings that these cases then give."""
-
-    fault: str
-    cases: str
-    rules: frozenset[str]
-
-
-def _row(fault: str, cases: str, rules: str) -> Row:
-    return Row(fault, cases, frozenset(rules.split()))
-
-
 ROWS = [
-    _row("edge", "*.edges.kidney-by-mouth", "table.score table.alert-noise"),
-    _row("ways-alike", "*.edges.kidney-by-vein", "table.score table.alert"),
-    _row("added-up", "*.edges.* *.thresholds *.combinations", "table.score"),
-    _row("weight-forgotten", "*.edges.build", "table.score"),
-    _row("word-wrong", "*.edges.build", "table.response"),
-    _row("cut-off", "*.precision.*", "table.precision"),
-    _row("assumes", "*.missing.weight", "table.missing"),
-    _row("anything", "*.range.clearance", "table.refused"),
-    _row("kept", "*.range.weight", "table.refused"),
-    _row("list-stale", "*.edges.*", "table.place"),
-    _row("silent", "*.edges.* *.corrections*", "table.alert table.correction"),
-    _row("calls-all", "*.thresholds", "table.alert-noise"),
-    _row("calls-twice", "*.thresholds", "table.alert-noise"),
-    _row("keeps-advice", "*corrections*", "table.correction"),
-    _row("too-strict", "*.range.weight", "table.valid"),
+    faulty.row("edge", "*.edges.kidney-by-mouth", "table.score table.alert-noise"),
+    faulty.row("ways-alike", "*.edges.kidney-by-vein", "table.score table.alert"),
+    faulty.row("added-up", "*.edges.* *.thresholds *.combinations", "table.score"),
+    faulty.row("weight-forgotten", "*.edges.build", "table.score"),
+    faulty.row("word-wrong", "*.edges.build", "table.response"),
+    faulty.row("cut-off", "*.precision.*", "table.precision"),
+    faulty.row("assumes", "*.missing.weight", "table.missing"),
+    faulty.row("anything", "*.range.clearance", "table.refused"),
+    faulty.row("kept", "*.range.weight", "table.refused"),
+    faulty.row("list-stale", "*.edges.*", "table.place"),
+    faulty.row("silent", "*.edges.* *.corrections*", "table.alert table.correction"),
+    faulty.row("calls-all", "*.thresholds", "table.alert-noise"),
+    faulty.row("calls-twice", "*.thresholds", "table.alert-noise"),
+    faulty.row("keeps-advice", "*corrections*", "table.correction"),
+    faulty.row("too-strict", "*.range.weight", "table.valid"),
 ]
 
 
@@ -85,7 +72,7 @@ def test_every_fault_is_tried() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.fault)
-def test_a_fault_is_found(row: Row, tmp_path: Path, forker: Forker) -> None:
+def test_a_fault_is_found(row: faulty.Row, tmp_path: Path, forker: Forker) -> None:
     done = _tried(tmp_path / "out", forker, row.fault, cases=row.cases)
     assert done.code == 1, done.called.said
     assert done.rules == row.rules, done.called.said

@@ -1,12 +1,12 @@
 """What the suite says of several at one instant: the ward, sound and with each of its faults."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.clinic.serving import served
+from tests.runs import faulty
 from tests.runs.calling import ROOT, SEED, Run, run, target
 from tests.runs.forking import Forker
 from tests.ward.app import make
@@ -16,46 +16,33 @@ WARD = ROOT / "tests" / "ward"
 MANNERS = {"busy"}
 
 
-@dataclass(frozen=True)
-class Row:
-    """A fault, the cases that are tried, and the rules of all findings that they then give."""
-
-    fault: str
-    cases: str
-    rules: frozenset[str]
-
-
-def _row(fault: str, cases: str, rules: str) -> Row:
-    return Row(fault, cases, frozenset(rules.split()))
-
-
 ROWS = [
-    _row("checks-first", "*.one_bed.at-once", "race.double"),
-    _row("told-twice", "*.one_bed.at-once", "race.double"),
-    _row("in-silence", "*.one_bed.at-once", "race.double"),
-    _row("mistakes", "*.one_bed.at-once", "race.state"),
-    _row("nobody", "*.one_bed.at-once", "race.none"),
-    _row("breaks", "*.one_bed.at-once", "race.error"),
-    _row("other-words", "*.one_bed.at-once", "race.refusal"),
-    _row("moves-unchecked", "*.one_bed.at-once", "race.double"),
-    _row("wishes-unchecked", "*.one_wish.at-once", "race.double"),
-    _row("last-writer", "*.one_change.*", "race.lost-update"),
-    _row("any-version", "*.one_change.*", "race.precondition"),
-    _row("old-version", "*.one_change.*", "race.version"),
-    _row("key-ignored", "*.again *.one_bill.at-once", "idempotency.repeated"),
-    _row("key-late", "*.again *.one_bill.at-once", "idempotency.repeated"),
-    _row("key-any-body", "*.one_bill.other-*", "idempotency.body"),
-    _row("key-of-ward", "*.one_bill.other-*", "idempotency.mixed"),
-    _row("key-any-order", "*.one_bill.other-*", "idempotency.mixed"),
-    _row("counted", "*.numbers.at-once", "sequence.duplicate"),
-    _row("leaves-out", "*.numbers.at-once", "sequence.gap"),
-    _row("burnt-by-refusals", "*.numbers.at-once", "sequence.gap"),
-    _row("burnt-by-retries", "*.numbers.at-once", "sequence.gap"),
-    _row("shared", "*.numbers.at-once", "sequence.gap"),
-    _row("spent-twice", "*.one_use.at-once", "race.spent-twice"),
-    _row("given-and-stopped", "*.given_or_stopped.at-once", "race.together"),
-    _row("given-late", "*.given_or_stopped.at-once", "race.together"),
-    _row("looks-on", "*.off_the_list.at-once", "race.state"),
+    faulty.row("checks-first", "*.one_bed.at-once", "race.double"),
+    faulty.row("told-twice", "*.one_bed.at-once", "race.double"),
+    faulty.row("in-silence", "*.one_bed.at-once", "race.double"),
+    faulty.row("mistakes", "*.one_bed.at-once", "race.state"),
+    faulty.row("nobody", "*.one_bed.at-once", "race.none"),
+    faulty.row("breaks", "*.one_bed.at-once", "race.error"),
+    faulty.row("other-words", "*.one_bed.at-once", "race.refusal"),
+    faulty.row("moves-unchecked", "*.one_bed.at-once", "race.double"),
+    faulty.row("wishes-unchecked", "*.one_wish.at-once", "race.double"),
+    faulty.row("last-writer", "*.one_change.*", "race.lost-update"),
+    faulty.row("any-version", "*.one_change.*", "race.precondition"),
+    faulty.row("old-version", "*.one_change.*", "race.version"),
+    faulty.row("key-ignored", "*.again *.one_bill.at-once", "idempotency.repeated"),
+    faulty.row("key-late", "*.again *.one_bill.at-once", "idempotency.repeated"),
+    faulty.row("key-any-body", "*.one_bill.other-*", "idempotency.body"),
+    faulty.row("key-of-ward", "*.one_bill.other-*", "idempotency.mixed"),
+    faulty.row("key-any-order", "*.one_bill.other-*", "idempotency.mixed"),
+    faulty.row("counted", "*.numbers.at-once", "sequence.duplicate"),
+    faulty.row("leaves-out", "*.numbers.at-once", "sequence.gap"),
+    faulty.row("burnt-by-refusals", "*.numbers.at-once", "sequence.gap"),
+    faulty.row("burnt-by-retries", "*.numbers.at-once", "sequence.gap"),
+    faulty.row("shared", "*.numbers.at-once", "sequence.gap"),
+    faulty.row("spent-twice", "*.one_use.at-once", "race.spent-twice"),
+    faulty.row("given-and-stopped", "*.given_or_stopped.at-once", "race.together"),
+    faulty.row("given-late", "*.given_or_stopped.at-once", "race.together"),
+    faulty.row("looks-on", "*.off_the_list.at-once", "race.state"),
 ]
 
 
@@ -94,7 +81,7 @@ def test_every_fault_is_tried() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.fault)
-def test_a_fault_is_found(row: Row, tmp_path: Path, forker: Forker) -> None:
+def test_a_fault_is_found(row: faulty.Row, tmp_path: Path, forker: Forker) -> None:
     done = _tried(tmp_path / "out", forker, row.fault, cases=row.cases)
     assert done.code == 1, done.called.said
     assert done.rules == row.rules
