@@ -30,7 +30,7 @@ def values(place: str, data: Any) -> list[Any]:
     found = list(_compiled(path.strip()).find(data).values())
     if not pattern:
         return found
-    return [part for value in found if (part := _matching(value, pattern)) is not None]
+    return [part for value in found if (part := matching(value, pattern.strip())) is not None]
 
 
 class _Inputs(HTMLParser):
@@ -65,14 +65,14 @@ def extract(source: str, answer: Answer) -> Any:
             reader = _Inputs(name)
             reader.feed(decode(answer.body))
             value = reader.value
-    return _matching(value, pattern)
+    return matching(value, pattern.strip())
 
 
-def _matching(value: Any, pattern: str) -> Any:
+def matching(value: Any, pattern: str) -> Any:
     """What the pattern takes of a value: its first group if it has one. Without one, all."""
     if value is None or not pattern:
         return value
-    match = re.search(pattern.strip(), str(value))
+    match = re.search(pattern, str(value))
     if match is None:
         return None
     return match.group(1) if match.groups() else match.group(0)

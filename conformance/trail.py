@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from conformance.claims import Event, Trail, TrailRead
 from conformance.comparison import parsed
-from conformance.extraction import values
+from conformance.extraction import matching, values
 from conformance.model import Answer, Case, Outcome, Read
 
 PLACES = (
@@ -77,13 +77,7 @@ def _said(where: str, row: Any) -> tuple[str, ...]:
         found = [row.get(member.group(1))] if isinstance(row, dict) else []
     flat = [leaf for one in found for leaf in (one if isinstance(one, list) else [one])]
     texts = (str(leaf) for leaf in flat if leaf not in (None, ""))
-    return tuple(_matching(texts, pattern) if pattern else texts)
-
-
-def _matching(texts: Iterable[str], pattern: str) -> Iterator[str]:
-    """The first group, or else the whole match, of each text that the pattern is found in."""
-    for match in filter(None, (re.search(pattern, text) for text in texts)):
-        yield match.group(1) if match.groups() else match.group(0)
+    return tuple(part for text in texts if (part := matching(text, pattern)) is not None)
 
 
 def claimed(trail: Trail) -> tuple[str, ...]:
