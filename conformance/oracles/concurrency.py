@@ -211,7 +211,6 @@ def _shown(played: Round, says: str) -> Mapping[str, Any]:
 
     return {
         "number": played.number,
-        "release_us": 0,
         "contenders": [
             {
                 "label": one.label,

@@ -323,11 +323,3 @@ def _not_set(write: Write) -> Verdict | None:
             *write.proof,
         )
     return None
-
-
-def names_of(names: Sequence[str]) -> tuple[str, ...]:
-    """The names without those that are another spelling of an earlier one."""
-    found: dict[str, str] = {}
-    for name in names:
-        found.setdefault(plain(name), name)
-    return tuple(found.values())
