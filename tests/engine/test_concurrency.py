@@ -549,7 +549,7 @@ def test_a_plan_shows_what_a_race_sends(tmp_path: Path) -> None:
 
 def test_kinds_without_a_race_are_not_claimed() -> None:
     for kind in ("lost_update", "sequence", "cross", "spend_once"):
-        (case,) = sources.concurrency.races(kind)(target(races=RACES), GATE)  # type: ignore[arg-type]
+        (case,) = sources.concurrency.races(kind)(target(races=RACES), GATE)
         assert case.unclaimed
         assert kind in case.unclaimed
 
