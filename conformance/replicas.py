@@ -87,6 +87,7 @@ class Replicas:
             shutil.rmtree(data, ignore_errors=True)
             raise
         world.asked, world.documented = self.main.asked, self.main.documented
+        world.live = self.main.live
         return Replica(world, server, data)
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from conformance import login as logins
@@ -36,6 +36,10 @@ Need = Mapping[str, Relation]
 
 _LONGEST_WAIT = 65
 """Seconds for which set-up waits where the target limits its rate: a minute's window."""
+
+
+def _unheard(_line: str) -> None:
+    """Nobody looks on."""
 
 
 class World:
@@ -68,6 +72,7 @@ class World:
         self._enlisted: list[str] = []
         self.documented: Sequence[Documented] = ()
         self.replicas: Replicas | None = None
+        self.live: Callable[[str], None] = _unheard
         self.specimens: dict[tuple[str, str], tuple[Mapping[str, Any], ...]] = {}
         for resource, described in target.resources.items():
             for existing in described.instances:
@@ -89,6 +94,7 @@ class World:
         other = World(self.target, wire, sessions, self._seed, self.catch_all)
         other.asked, other.documented, other.replicas = self.asked, self.documented, self.replicas
         other._order, other.left_over = self._order, self.left_over
+        other.live = self.live
         return other
 
     # --- values -------------------------------------------------------------------------------
