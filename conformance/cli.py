@@ -228,7 +228,7 @@ def _run(options: argparse.Namespace) -> int:
     loaded = load(options.target)
     out = planning.out_folder(options.out, options.target)
     (out / "evidence.jsonl").unlink(missing_ok=True)
-    display = Display(console)
+    display = Display(console, out)
     code = _pytest(options, out, display, _workers(options, loaded.target))
     for problem in display.problems:
         console.print(problem, markup=False)
@@ -310,7 +310,7 @@ def _replay(options: argparse.Namespace) -> int:
         "stop_after": None,
     }
     with replaying.folder() as out:
-        display = Display(Console(stderr=True, highlight=False))
+        display = Display(Console(stderr=True, highlight=False), out)
         code = _pytest(argparse.Namespace(**arguments), out, display, 1)
         for problem in display.problems:
             print(problem, file=sys.stderr)

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from conformance import __version__, evidence, planning, run, suite, turns
+from conformance import __version__, evidence, live, planning, run, suite, turns
 from conformance.cases import Profile
 from conformance.clauses import load as load_clauses
 from conformance.clauses import record as clauses_record
@@ -170,6 +170,9 @@ def harness(request: pytest.FixtureRequest) -> Harness:
         state.opened = state.opened or run.connect(state.loaded, state.place)
         log = state.out / "target.log"
         state.harness = run.harness(state.loaded, state.opened, state.seed, log)
+        if state.out.is_dir():
+            name = state.worker["id"] if state.worker else "main"
+            state.harness.world.live = live.speaker(state.out, name)
         if state.opened.wire.journal is not None:
             state.opened.wire.journal.planned = frozenset(state.planned)
     return state.harness
@@ -246,6 +249,7 @@ class _Worker:
         judged = harness.judged if harness is not None else None
         if harness is not None:
             harness.judged = None
+            harness.world.live("")
         ours = isinstance(error, NotConformant | Inconclusive | NotTested)
         if judged is None or judged.case.id != case.id or (error is not None and not ours):
             # A suite that asks no oracle, or an error of the harness: never a pass.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TaskID,
     TextColumn,
@@ -18,15 +21,34 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from conformance import live
+
+
+class _Overseen(Progress):
+    """A progress bar with what long trials say below it."""
+
+    def __init__(self, *columns: ProgressColumn, folder: Path, console: Console) -> None:
+        self._folder = folder
+        super().__init__(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        for line in live.lines(self._folder):
+            yield Text(f"  {line}", style="dim", no_wrap=True, overflow="ellipsis")
+
 
 class Display:
-    """A pytest plugin that replaces the terminal reporter of `wardproof run`."""
+    """A pytest plugin that replaces the terminal reporter of `wardproof run`.
 
-    def __init__(self, console: Console) -> None:
+    `folder` is where the run writes its evidence.
+    """
+
+    def __init__(self, console: Console, folder: Path) -> None:
         self.console = console
         self.problems: list[str] = []
         self._counts: Counter[str] = Counter()
-        self._progress = Progress(
+        live.silence(folder)
+        self._progress = _Overseen(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
@@ -34,9 +56,8 @@ class Display:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[found]}"),
+            folder=folder,
             console=console,
-            transient=True,
-            disable=not console.is_terminal,
         )
         self._task: TaskID | None = None
 
