@@ -17,8 +17,12 @@ from reports.defects import (
     roll_up,
 )
 from reports.evidence import shown
+from reports.explorations import campaigns, coverage
 from reports.glyphs import stylesheet, symbols
 from reports.ledger import Exchange, Finding, Run
+from reports.load_svg import STYLE as LOAD_STYLE
+from reports.load_svg import load_svg, spark_svg
+from reports.loads import duration, leaks_in_words, loads
 from reports.matrix import FAILURES, STATE_WORDS, Matrix, described, in_order
 from reports.printable import one_line
 from reports.race_svg import STYLE as RACE_STYLE
@@ -74,9 +78,7 @@ def report_html(run: Run, decision: Decision, matrix: Matrix, *, allure: str | N
                 "not_claimed": gaps(run, "not_claimed"),
             },
             frameworks=tallies(run),
-            races=races(run),
-            calendars=calendars(run),
-            tables=tables(run),
+            **_proofs(run),
             duration=_duration(run),
             matrix=matrix,
             style=_style(),
@@ -105,12 +107,22 @@ def matrix_html(run: Run, matrix: Matrix) -> str:
 
 
 def proofs_html(run: Run) -> str | None:
-    """Races, days and thresholds alone, as a page to attach; None if the run has none."""
-    found = {"races": races(run), "calendars": calendars(run), "tables": tables(run)}
+    """What verdicts show beside their sentences, as a page to attach; None if nothing."""
+    found = _proofs(run)
     if not any(found.values()):
         return None
     page = _environment().get_template("proofs.html.j2")
     return page.render(header=run.header, style=_style(), **found)
+
+
+def _proofs(run: Run) -> dict[str, tuple[object, ...]]:
+    return {
+        "races": races(run),
+        "calendars": calendars(run),
+        "tables": tables(run),
+        "loads": loads(run),
+        "campaigns": campaigns(run),
+    }
 
 
 @cache
@@ -129,6 +141,11 @@ def _environment() -> Environment:
         told=_told,
         described=described,
         race_svg=race_svg,
+        load_svg=load_svg,
+        spark_svg=spark_svg,
+        duration=duration,
+        leaks_in_words=leaks_in_words,
+        coverage=coverage,
         in_words=in_words,
         in_order=in_order,
     )
@@ -145,7 +162,12 @@ def _environment() -> Environment:
 
 
 def _style() -> str:
-    return (_TEMPLATES / "report.css").read_text(encoding="utf-8") + stylesheet() + RACE_STYLE
+    return (
+        (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+        + stylesheet()
+        + RACE_STYLE
+        + LOAD_STYLE
+    )
 
 
 def _counts(counts: Counts) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """What a verdict shows beside its sentence: a race on its time line, days under a pinned clock,
-the rows of a decision table. Read from the ledger's `detail`."""
+the rows of a decision table, a load over time, what a fuzzer reached. Read from the ledger's
+`detail`."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -128,7 +129,133 @@ class Table:
     source: str = ""
 
 
-_KINDS = ("race", "clock", "table")
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a workflow has to hold: seconds, a share, workflows per second; None if not claimed."""
+
+    p95: float | None = None
+    p99: float | None = None
+    errors: float | None = None
+    throughput: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """One workflow under load; times in seconds from the intended start."""
+
+    name: str
+    count: int
+    errors: int
+    outcome: Literal["pass", "fail", "inconclusive"] | None = None
+    says: str = ""
+    why: str = ""
+    rate: float | None = None
+    throughput: float | None = None
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    max: float | None = None
+    slo: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What one persona got under load."""
+
+    persona: str
+    count: int
+    errors: int
+    p95: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One stretch of time: answers, those that were errors, latencies in seconds."""
+
+    at: float
+    count: int
+    errors: int = 0
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    running: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The stretches of one workflow, or of everything together (`workflow` is None)."""
+
+    workflow: str | None
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that was done to the target while it was under load."""
+
+    at: float
+    says: str
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaks:
+    """Foreign data in so many responses; the bound holds with 95 % confidence."""
+
+    responses: int
+    found: int
+    per_million: float | None = None
+    upper_per_million: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Knee:
+    """The highest rate that held."""
+
+    says: str
+    rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    kind: Literal["load"]
+    phase: str
+    seconds: float
+    bucket: float = 1.0
+    warm_up: float = 0.0
+    workflows: tuple[Workflow, ...] = ()
+    personas: tuple[Served, ...] = ()
+    series: tuple[Series, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    leaks: Leaks | None = None
+    knee: Knee | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explored:
+    """One operation of the API document: how often it was answered with which status."""
+
+    operation: str
+    granted: bool = False
+    statuses: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fuzz:
+    kind: Literal["fuzz"]
+    persona: str
+    requests: int
+    seconds: float
+    phases: dict[str, int] = field(default_factory=dict)
+    operations: tuple[Explored, ...] = ()
+    untouched: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    off: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+_KINDS = ("race", "clock", "table", "load", "fuzz")
 
 
 def _known(value: Any) -> Any:
@@ -137,5 +264,6 @@ def _known(value: Any) -> Any:
 
 
 Detail = Annotated[
-    Annotated[Race | Days | Table, Discriminator("kind")] | None, BeforeValidator(_known)
+    Annotated[Race | Days | Table | Load | Fuzz, Discriminator("kind")] | None,
+    BeforeValidator(_known),
 ]

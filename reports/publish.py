@@ -64,7 +64,7 @@ def publish(
     pages = {"Access matrix": matrix_html(run, matrix)}
     proofs = proofs_html(run)
     if proofs is not None:
-        pages["Races, days, thresholds"] = proofs
+        pages["Races, days, thresholds, load"] = proofs
     results = write_results(run, decision, pages, folder / "allure-results")
     site, problem = None, None
     if allure:

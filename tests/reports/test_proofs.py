@@ -172,7 +172,7 @@ def test_wrong_rows_of_a_table_come_first(tmp_path: Path) -> None:
 
 def test_a_run_without_proofs_has_no_such_section(tmp_path: Path) -> None:
     run = run_of(tmp_path, ("pass", {"kind": "of a later version"}, "x"))
-    assert "Races, days, thresholds" not in page_of(run).words
+    assert "Races, days, thresholds, load" not in page_of(run).words
     assert proofs_html(run) is None
 
 
