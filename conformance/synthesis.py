@@ -7,13 +7,15 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any
 
 from faker import Faker
 
 from conformance.canary import Mint, Planted
-from conformance.target import Target
+
+if TYPE_CHECKING:
+    from conformance.target import Target
 
 Made = tuple[Any, str | None]
 """A value, and the marker in it if it carries one."""
@@ -22,13 +24,17 @@ Made = tuple[Any, str | None]
 class Synthesis:
     """Makes values; the same seed gives the same ones, but for what must be unique.
 
-    `now` is the target's time, in UTC seconds.
+    `zones` are the tenants' own; `now` is the target's time, in UTC seconds.
     """
 
     def __init__(
-        self, target: Target, mint: Mint, seed: int, now: Callable[[], float] = time.time
+        self,
+        zones: Mapping[str, tzinfo],
+        mint: Mint,
+        seed: int,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        self._target = target
+        self._zones = zones
         self._mint = mint
         self._now = now
         self._faker = Faker("en_US")
@@ -73,10 +79,7 @@ class Synthesis:
         if name == "birth_date":
             return self._faker.date_between("-90y", "-18y").isoformat()
         if name in {"today", "date"}:
-            described = self._target.tenants.get(tenant)
-            return (
-                self._instant().astimezone(described.zone if described else UTC).date().isoformat()
-            )
+            return self._instant().astimezone(self._zones.get(tenant, UTC)).date().isoformat()
         if name == "now":
             return _instant(self._instant())
         if name == "future":

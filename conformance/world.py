@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from conformance import login as logins
 from conformance import policy
 from conformance.canary import Mint, Planted
+from conformance.cases import Profile
 from conformance.extraction import extract
 from conformance.instances import Instance, NotBuilt, Payload
 from conformance.instants import SHIFT, shifted
@@ -57,7 +58,8 @@ class World:
         self.wire = wire
         self.sessions = sessions
         self.mint = Mint(policy.tenants(target), planted_fields(target), uuid.uuid4().int)
-        self.synthesis = Synthesis(target, self.mint, seed, wire.now)
+        zones = {name: tenant.zone for name, tenant in target.tenants.items()}
+        self.synthesis = Synthesis(zones, self.mint, seed, wire.now)
         self._seed = seed
         self.instances: dict[str, Instance] = {}
         self.left_over: list[tuple[Instance, str]] = []
@@ -73,6 +75,7 @@ class World:
         self.documented: Sequence[Documented] = ()
         self.replicas: Replicas | None = None
         self.live: Callable[[str], None] = _unheard
+        self.profile = Profile.GATE
         self.specimens: dict[tuple[str, str], tuple[Mapping[str, Any], ...]] = {}
         for resource, described in target.resources.items():
             for existing in described.instances:
@@ -94,7 +97,7 @@ class World:
         other = World(self.target, wire, sessions, self._seed, self.catch_all)
         other.asked, other.documented, other.replicas = self.asked, self.documented, self.replicas
         other._order, other.left_over = self._order, self.left_over
-        other.live = self.live
+        other.live, other.profile = self.live, self.profile
         return other
 
     # --- values -------------------------------------------------------------------------------

@@ -37,7 +37,8 @@ class Actor:
 class Step:
     """One request of a workflow, its templates unfilled.
 
-    `about` is (resource, operation), or empty strings. `done` are the statuses that count as done;
+    `about` is (resource, operation), or empty strings; `on` says by resource which record is meant
+    in its placeholders, where that has another name. `done` are the statuses that count as done;
     without any, 200 to 399. `creates` says where an answer gives the new record's id; the record
     is then known as `called`. `take` are further values of the answer. `think` are least and most
     seconds of a pause before the step. `asks` names the placeholder whose id the answer has to be
@@ -54,6 +55,7 @@ class Step:
     body: str | None = None
     content_type: str | None = None
     about: tuple[str, str] = ("", "")
+    on: Mapping[str, str] = field(default_factory=dict)
     done: tuple[int, ...] = ()
     creates: str | None = None
     called: str | None = None

@@ -17,7 +17,8 @@ PLACE = Planted("north", "patient", "name", None)
 def synthesis(seed: int = 1) -> tuple[Synthesis, Mint]:
     ward = target()
     mint = Mint(ward.tenants, planted_fields(ward), 1)
-    return Synthesis(ward, mint, seed), mint
+    zones = {name: tenant.zone for name, tenant in ward.tenants.items()}
+    return Synthesis(zones, mint, seed), mint
 
 
 @pytest.mark.parametrize("name", ["name", "text", "canary", "email", "code", "family"])
