@@ -31,6 +31,8 @@ _START_SECONDS = 60.0
 _RUN_SECONDS = 900.0
 AT_ONCE = 2
 FINDINGS_ENOUGH = 5
+_TIMED = {"load"}
+"""Suites that measure how fast the target is, so that nothing else may be under way."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,10 @@ def prove(names: list[str], suites: list[str], file: Path | None, console: Conso
         tempfile.TemporaryDirectory(prefix="wardproof-prove-") as folder,
         _service(["postgres"], Path(folder) / "postgres", environ) as database,
         Progress(console=Console(stderr=True), transient=True) as progress,
-        ThreadPoolExecutor(AT_ONCE) as pool,
+        ThreadPoolExecutor(1 if _TIMED & set(everything) else AT_ONCE) as pool,
     ):
         task = progress.add_task("proving", total=len(chosen) + 1)
+        done: list[Proof] = []
 
         def one(seeded: Seeded | None) -> Proof:
             wanted = everything
@@ -113,13 +116,25 @@ def prove(names: list[str], suites: list[str], file: Path | None, console: Conso
             progress.advance(task)
             return proof
 
-        proofs = list(pool.map(one, [None, *chosen]))
-    clean, rest = proofs[0], proofs[1:]
+        for proof in pool.map(one, [None, *chosen]):
+            done.append(proof)
+            progress.console.print(Text(_line(proof)))
+            if file is not None:
+                text = json.dumps(_record(done[0], done[1:]), indent=2)
+                file.write_text(text + "\n", encoding="utf-8")
+    clean, rest = done[0], done[1:]
     _show(clean, rest, console)
-    if file is not None:
-        file.write_text(json.dumps(_record(clean, rest), indent=2) + "\n", encoding="utf-8")
     silent = clean.code == 0
     return 0 if silent and all(proof.caught for proof in rest) else 1
+
+
+def _line(proof: Proof) -> str:
+    """One proof as it comes; the table at the end says more."""
+    if proof.seeded is None:
+        said = "silent" if proof.code == 0 else f"NOT SILENT (exit code {proof.code})"
+        return f"clean twin: {said}, {proof.seconds:.0f} s"
+    said = "caught" if proof.caught else f"NOT CAUGHT (exit code {proof.code})"
+    return f"{proof.seeded.name}: {said}, {proof.seconds:.0f} s"
 
 
 @contextlib.contextmanager
@@ -160,12 +175,13 @@ def _run(
     environ: dict[str, str],
 ) -> Proof:
     started = time.monotonic()
-    arguments = ["--database-url", database]
     if seeded is not None:
         # In the environment, so that copies that the run starts for itself have it too.
         environ = {**environ, "HOSPITAL_DEFECT": seeded.name}
+    # Not as an argument, which everybody on the machine can read.
+    served = {**environ, "HOSPITAL_DATABASE_URL": database}
     try:
-        with _service(arguments, place, environ) as url:
+        with _service([], place, served) as url:
             command = [sys.executable, "-m", "conformance", "run", "--target", str(_TARGET)]
             command += ["--base-url", url, "--out", str(place / "run"), "--no-allure"]
             command += ["--seed", "1", "-n", "1"]
@@ -173,10 +189,8 @@ def _run(
                 # Enough to say by which rules it is caught; the clean twin is walked to its end.
                 command += ["--stop-after", str(FINDINGS_ENOUGH)]
             command += [*(f"--suite={suite}" for suite in suites)]
-            # Copies that the run starts for itself carry the defect as well.
-            carried = {**environ, "HOSPITAL_DEFECT": seeded.name} if seeded else environ
             done = subprocess.run(
-                command, env=carried, capture_output=True, text=True, timeout=_RUN_SECONDS
+                command, env=environ, capture_output=True, text=True, timeout=_RUN_SECONDS
             )
     except (InvalidDocument, subprocess.TimeoutExpired) as error:
         return Proof(seeded, 4, (), (), 0, time.monotonic() - started, str(error))
