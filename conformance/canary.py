@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 # Consonants only: names, notes and e-mail addresses accept them, and no word looks like one.
-_LETTERS = "bcdfghjkmnpqrstvwxz"
-_BASE = len(_LETTERS)
+LETTERS = "bcdfghjkmnpqrstvwxz"
+_BASE = len(LETTERS)
 _SERIAL = 7
 _TOKEN = re.compile(
-    rf"wq([{_LETTERS}]{{2}})([{_LETTERS}]{{4}})([{_LETTERS}]{{7}})([{_LETTERS}]{{3}})"
+    rf"wq([{LETTERS}]{{2}})([{LETTERS}]{{4}})([{LETTERS}]{{7}})([{LETTERS}]{{3}})"
 )
 _NUMBER = re.compile(r"9707\d{8}")
 
@@ -31,7 +31,7 @@ def _letters(number: int, width: int) -> str:
     text = ""
     for _ in range(width):
         number, digit = divmod(number, _BASE)
-        text += _LETTERS[digit]
+        text += LETTERS[digit]
     return text
 
 

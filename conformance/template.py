@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -145,3 +145,11 @@ def render_path(template: str, lookup: Lookup) -> str:
     # A whole-path placeholder ({download_url}) is a link that the target gave; it stays as it is.
     whole = _PLACEHOLDER.fullmatch(template)
     return str(_value(whole, lookup, "")) if whole else path
+
+
+def pairs(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Names and values of a query or form as text: lists repeat, None is left out."""
+    for key, value in values.items():
+        for one in value if isinstance(value, list) else [value]:
+            if one is not None:
+                yield key, "true" if one is True else "false" if one is False else str(one)

@@ -12,7 +12,7 @@ import math
 import secrets
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -25,7 +25,7 @@ from conformance.model import Answer, Exchange, Message
 from conformance.redaction import Redactor
 from conformance.schema import Request
 from conformance.target import ANONYMOUS, Target
-from conformance.template import Lookup, render, render_path
+from conformance.template import Lookup, pairs, render, render_path
 
 BODY_LIMIT = 8 * 1024 * 1024
 
@@ -311,9 +311,9 @@ def build(
             path = render_path(target.tenancy.path, tenant).rstrip("/") + path
         query |= {key: render(text, tenant) for key, text in target.tenancy.query.items()}
     url = wire.url(path)
-    pairs = [(key, value) for key, value in _pairs(render(query, lookup))]
-    if pairs:
-        url += ("&" if "?" in url else "?") + urlencode(pairs)
+    asked = list(pairs(render(query, lookup)))
+    if asked:
+        url += ("&" if "?" in url else "?") + urlencode(asked)
     body = b""
     if template.json_ is not None:
         body = json.dumps(render(template.json_, lookup), ensure_ascii=False).encode(
@@ -321,7 +321,7 @@ def build(
         )
         sent["Content-Type"] = template.content_type or "application/json"
     elif template.form is not None:
-        body = urlencode(list(_pairs(render(template.form, lookup)))).encode()
+        body = urlencode(list(pairs(render(template.form, lookup)))).encode()
         sent["Content-Type"] = template.content_type or "application/x-www-form-urlencoded"
     elif template.body is not None:
         body = str(render(template.body, lookup)).encode()
@@ -332,13 +332,6 @@ def build(
     if cookies:
         sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
     return Message(template.method, url, tuple(sent.items()), body)
-
-
-def _pairs(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for key, value in values.items():
-        for one in value if isinstance(value, list) else [value]:
-            if one is not None:
-                yield key, "true" if one is True else "false" if one is False else str(one)
 
 
 def set_cookies(answer: Answer) -> dict[str, str]:
