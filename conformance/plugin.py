@@ -170,6 +170,7 @@ def harness(request: pytest.FixtureRequest) -> Harness:
         state.opened = state.opened or run.connect(state.loaded, state.place)
         log = state.out / "target.log"
         state.harness = run.harness(state.loaded, state.opened, state.seed, log)
+        state.harness.world.profile = state.profile
         if state.out.is_dir():
             name = state.worker["id"] if state.worker else "main"
             state.harness.world.live = live.speaker(state.out, name)

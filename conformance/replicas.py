@@ -87,7 +87,7 @@ class Replicas:
             shutil.rmtree(data, ignore_errors=True)
             raise
         world.asked, world.documented = self.main.asked, self.main.documented
-        world.live = self.main.live
+        world.live, world.profile = self.main.live, self.main.profile
         return Replica(world, server, data)
 
     def close(self) -> None:

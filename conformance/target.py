@@ -42,6 +42,7 @@ from conformance.schema import (
 )
 from conformance.table_files import load_table, place_of
 from conformance.tables import Table
+from conformance.workload.workflows import Load, Workflow
 
 ANONYMOUS = "anonymous"
 NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*$")
@@ -491,6 +492,8 @@ class Target(Strict):
     races: dict[str, Race] = {}
     clock: Clock | None = None
     ledgers: dict[str, Ledger] = {}
+    workflows: dict[str, Workflow] = {}
+    load: Load = Load()
     tables: dict[str, Applied] = {}
     _tables: dict[str, Table] = PrivateAttr(default_factory=dict)
     _enlisted: dict[str, Persona] = PrivateAttr(default_factory=dict)

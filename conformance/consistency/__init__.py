@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from conformance.consistency import claims, ledgers, races, resources, system, tables
+from conformance.consistency import (
+    claims,
+    ledgers,
+    races,
+    resources,
+    system,
+    tables,
+    workflows,
+)
 from conformance.document import Problem
 from conformance.target import Target
 
-_PARTS = (system, resources, claims, races, ledgers, tables)
+_PARTS = (system, resources, claims, races, ledgers, workflows, tables)
 
 
 def check(target: Target) -> list[Problem]:

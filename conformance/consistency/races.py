@@ -15,14 +15,14 @@ from conformance.schema import placeholders_in
 from conformance.target import ANONYMOUS, Target
 
 
-class _Known:
+class Known:
     """What has a name so far: records, accounts and values."""
 
     def __init__(self, records: Iterable[str], people: Iterable[str], values: Iterable[str]):
         self.records, self.people, self.values = set(records), set(people), set(values)
 
-    def copy(self) -> _Known:
-        return _Known(self.records, self.people, self.values)
+    def copy(self) -> Known:
+        return Known(self.records, self.people, self.values)
 
 
 def problems(target: Target) -> Iterator[Problem]:
@@ -34,22 +34,22 @@ def problems(target: Target) -> Iterator[Problem]:
 def _race(target: Target, loc: Loc, race: Race) -> Iterator[Problem]:
     if race.tenant is not None and race.tenant not in target.tenants:
         yield Problem((*loc, "tenant"), names.unknown(race.tenant, "tenant", target.tenants))
-    known = _Known((), (), {"key"})
-    yield from _prepared(target, (*loc, "setup"), race.setup, known)
+    known = Known((), (), {"key"})
+    yield from prepared(target, (*loc, "setup"), race.setup, known)
     tags = {one.tag for one in race.contenders if one.tag}
     for place, contender in enumerate(race.contenders):
         here = (*loc, "contenders", place)
-        mine = known.copy() if contender.tenant is None else _Known((), (), {"key"})
+        mine = known.copy() if contender.tenant is None else Known((), (), {"key"})
         if contender.tenant is not None and contender.tenant not in target.tenants:
             tenants = target.tenants
             yield Problem((*here, "tenant"), names.unknown(contender.tenant, "tenant", tenants))
-        yield from _prepared(target, (*here, "before"), contender.before, mine)
-        yield from _action(target, here, contender, mine)
+        yield from prepared(target, (*here, "before"), contender.before, mine)
+        yield from asked(target, here, contender, mine)
         yield from _of_state(target, here, contender, mine)
     known.records |= {"winner", *tags}
     for place, reading in enumerate(race.reads):
         here = (*loc, "reads", place)
-        yield from _action(target, here, reading, known)
+        yield from asked(target, here, reading, known)
         yield from _values(target, (*here, "equals"), reading.equals, known)
         if reading.find is not None:
             yield from _values(target, (*here, "find"), reading.find, known)
@@ -58,12 +58,12 @@ def _race(target: Target, loc: Loc, race: Race) -> Iterator[Problem]:
             except JSONPathError as error:
                 yield Problem((*here, "find"), f"is not a JSONPath (RFC 9535): {error}")
     for place, action in enumerate(race.tidy):
-        yield from _action(target, (*loc, "tidy", place), action, known)
+        yield from asked(target, (*loc, "tidy", place), action, known)
     if race.version.read is not None:
-        yield from _action(target, (*loc, "version", "read"), race.version.read, known)
+        yield from asked(target, (*loc, "version", "read"), race.version.read, known)
     for place, action in enumerate(race.version.changes):
-        yield from _action(target, (*loc, "version", "changes", place), action, known)
-    yield from _people(target, (*loc, "key", "other_personas"), race.key.other_personas, known)
+        yield from asked(target, (*loc, "version", "changes", place), action, known)
+    yield from actors(target, (*loc, "key", "other_personas"), race.key.other_personas, known)
     yield from _of_kind(target, loc, race)
 
 
@@ -100,8 +100,8 @@ def _exists(target: Target, resource: str, name: str) -> bool:
     return resource in target.resources and name in target.resources[resource].operations
 
 
-def _prepared(
-    target: Target, loc: Loc, steps: Iterable[Preparing], known: _Known
+def prepared(
+    target: Target, loc: Loc, steps: Iterable[Preparing], known: Known
 ) -> Iterator[Problem]:
     """Each step in its turn, with the names that those before it gave."""
     for place, step in enumerate(steps):
@@ -114,7 +114,7 @@ def _prepared(
                 continue
             yield from names.operations(target, (*here, "after"), step.make, step.after)
             for key in ("own", "assigned"):
-                yield from _people(target, (*here, key), getattr(step, key), known)
+                yield from actors(target, (*here, key), getattr(step, key), known)
             if step.within is not None and step.within not in known.records:
                 yield Problem(
                     (*here, "within"), names.unknown(step.within, "record", known.records)
@@ -129,33 +129,36 @@ def _prepared(
                 yield from _values(target, (*here, "let", name), value, known)
                 known.values.add(name)
         else:
-            yield from _action(target, here, step, known)
+            yield from asked(target, here, step, known)
             operation = step.operation
             if operation is not None:
                 known.records.add(called or operation[0])
             elif called is not None:
                 known.records.add(called)
-            known.values |= set(_taken(target, step))
+            known.values |= set(taken(target, step))
 
 
-def _taken(target: Target, action: Action) -> Iterable[str]:
+def taken(target: Target, action: Action) -> Iterable[str]:
+    """Names of what the answer gives to later steps."""
     operation = action.operation
     if operation is None or not _exists(target, *operation):
         return action.take
     return {**target.operation(*operation).take, **action.take}
 
 
-def _people(target: Target, loc: Loc, people: Iterable[str], known: _Known) -> Iterator[Problem]:
+def actors(target: Target, loc: Loc, people: Iterable[str], known: Known) -> Iterator[Problem]:
+    """Names that are neither roles nor personas nor accounts made before."""
     everybody = names.actors(target) | known.people | {ANONYMOUS}
     for one in people:
         if one not in everybody:
             yield Problem(loc, names.unknown(one, "role or persona", everybody))
 
 
-def _action(target: Target, loc: Loc, action: Action, known: _Known) -> Iterator[Problem]:
-    yield from _people(target, (*loc, "as"), action.as_, known)
+def asked(target: Target, loc: Loc, action: Action, known: Known) -> Iterator[Problem]:
+    """A request by somebody: who that is, what it is about and what it names."""
+    yield from actors(target, (*loc, "as"), action.as_, known)
     if action.about is not None:
-        yield from _people(target, (*loc, "about"), [action.about], known)
+        yield from actors(target, (*loc, "about"), [action.about], known)
     for resource, record in action.on.items():
         if resource not in target.resources:
             yield Problem((*loc, "on"), names.unknown(resource, "resource", target.resources))
@@ -182,12 +185,12 @@ def _action(target: Target, loc: Loc, action: Action, known: _Known) -> Iterator
             yield from _values(target, loc, part, known)
 
 
-def _of_state(target: Target, loc: Loc, contender: Contender, known: _Known) -> Iterator[Problem]:
+def _of_state(target: Target, loc: Loc, contender: Contender, known: Known) -> Iterator[Problem]:
     yield from _values(target, (*loc, "from"), contender.from_, known)
     yield from _values(target, (*loc, "to"), contender.to, known)
 
 
-def _values(target: Target, loc: Loc, template: object, known: _Known) -> Iterator[Problem]:
+def _values(target: Target, loc: Loc, template: object, known: Known) -> Iterator[Problem]:
     """Placeholders without a value here."""
     heads = {"persona", "tenant", "person", *known.records, *known.people, *target.resources}
     simple = template_values.NAMES | {name for name in known.values if "." not in name}
