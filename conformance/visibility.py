@@ -19,20 +19,24 @@ def sightings(world: World, exchange: Exchange) -> list[Sighting]:
     if exchange.answer is None or exchange.purpose == "login":
         return []
     found = []
+    about = world.asked.get(exchange.id, ("", ""))
     for marker, planted in world.mint.find(exchange.answer.text).items():
-        why, rule = _objection(world, exchange, planted) or (None, "")
+        why, rule = objection(world, exchange.persona, about, planted) or (None, "")
         found.append(Sighting(marker, planted.resource, planted.field, planted.tenant, why, rule))
     return found
 
 
-def _objection(world: World, exchange: Exchange, planted: Planted) -> Objection | None:
-    target, persona = world.target, exchange.persona
+def objection(
+    world: World, persona: str, about: tuple[str, str], planted: Planted
+) -> Objection | None:
+    """Why the persona may not see the marker in an answer about (resource, operation)."""
+    target = world.target
     roles = policy.roles_of(target, persona)
     if planted.resource not in target.resources:
         # The reason of an emergency, the title of a link: of no record, but of a tenant.
         own = persona != ANONYMOUS and policy.tenant_of(target, persona) == planted.tenant
         return None if own else (f"of tenant {planted.tenant}", "leak.tenant")
-    granted = _granted(world, exchange, roles)
+    granted = _granted(world, about, roles)
     key = (roles, planted.resource)
     if key not in world.readable:
         world.readable[key] = _readable(world, roles, planted.resource)
@@ -44,7 +48,7 @@ def _objection(world: World, exchange: Exchange, planted: Planted) -> Objection 
         return None if everywhere else (f"of tenant {planted.tenant}", "leak.tenant")
     if planted.instance == f"attempt:{persona}":
         return None
-    return _within(world, exchange, planted, granted, readable)
+    return _within(world, persona, about[0], planted, granted, readable)
 
 
 def _readable(world: World, roles: tuple[str, ...], resource: str) -> list[Grant]:
@@ -59,8 +63,8 @@ def _readable(world: World, roles: tuple[str, ...], resource: str) -> list[Grant
     ]
 
 
-def _granted(world: World, exchange: Exchange, roles: tuple[str, ...]) -> list[Grant]:
-    resource, operation = world.asked.get(exchange.id, ("", ""))
+def _granted(world: World, about: tuple[str, str], roles: tuple[str, ...]) -> list[Grant]:
+    resource, operation = about
     known = world.target.resources.get(resource)
     if known is None or operation not in known.operations:
         return []
@@ -69,15 +73,15 @@ def _granted(world: World, exchange: Exchange, roles: tuple[str, ...]) -> list[G
 
 def _within(
     world: World,
-    exchange: Exchange,
+    persona: str,
+    resource: str,
     planted: Planted,
     granted: list[Grant],
     readable: list[Grant],
 ) -> Objection | None:
     """Inside the tenant: the grant of the operation that answered first, then any other read."""
-    target, persona = world.target, exchange.persona
+    target = world.target
     roles = "/".join(policy.roles_of(target, persona))
-    resource = world.asked.get(exchange.id, ("", ""))[0]
     instance = world.instances.get(planted.instance or "")
     relations = world.relations(persona, instance) if instance else None
     masked = (f"which is masked for {roles}", "leak.masked")
