@@ -60,7 +60,7 @@ class World:
         self.mint = Mint(policy.tenants(target), planted_fields(target), uuid.uuid4().int)
         zones = {name: tenant.zone for name, tenant in target.tenants.items()}
         self.synthesis = Synthesis(zones, self.mint, seed, wire.now)
-        self._seed = seed
+        self.seed = seed
         self.instances: dict[str, Instance] = {}
         self.left_over: list[tuple[Instance, str]] = []
         self.asked: dict[str, tuple[str, str]] = {}
@@ -94,7 +94,7 @@ class World:
         What it makes is removed together with everything else.
         """
         sessions = {name: Session(wire, name) for name in self.sessions}
-        other = World(self.target, wire, sessions, self._seed, self.catch_all)
+        other = World(self.target, wire, sessions, self.seed, self.catch_all)
         other.asked, other.documented, other.replicas = self.asked, self.documented, self.replicas
         other._order, other.left_over = self._order, self.left_over
         other.live, other.profile = self.live, self.profile

@@ -98,7 +98,7 @@ class Stage:
         if without is not None:
             template = lacking(template, without)
         about = action.operation or ("race", action.request or "")
-        lineage = self._lineage(action, template)
+        lineage = self.lineage(action, template)
         key = None
         if self._creates(action):
             key = f"{about[0]}#{len(self.world.instances) + 1}.{len(self.world.mint.planted)}"
@@ -134,7 +134,7 @@ class Stage:
         resource, name = action.operation
         return target.resources[resource].kind(name) == "create"
 
-    def _lineage(self, action: Action, template: Request) -> dict[str, Instance]:
+    def lineage(self, action: Action, template: Request) -> dict[str, Instance]:
         """The record of each resource that the request may name: those of the set-up first."""
         found: dict[str, Instance] = {}
         for one in reversed(self.records.values()):
