@@ -29,6 +29,7 @@ from conformance.model import (
 )
 from conformance.oracles import day_boundary as day_boundary
 from conformance.oracles import identity as identity
+from conformance.oracles import odd as odd
 from conformance.oracles import trail as trail
 from conformance.verdicts import failed, no_statement, passed, unknown
 

@@ -1,0 +1,1 @@
+"""Fuzzing: requests that nobody thought of, as each persona."""

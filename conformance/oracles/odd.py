@@ -1,0 +1,206 @@
+"""What became of odd values: kept, refused, altered; or something broke. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.model import Case, Outcome, Read, Verdict
+from conformance.verdicts import failed, no_statement, passed, unknown
+
+_SHOWN = 60
+
+
+def settled(text: str) -> str:
+    """A text as two of the same writing share it: NFC, one kind of line end, no outer white space.
+
+    That is all in which a system may change what it was given (Unicode UAX 15).
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    return unicodedata.normalize("NFC", lines).strip()
+
+
+@dataclass(frozen=True)
+class Returned:
+    """A text that was accepted, and what was read in its place afterwards.
+
+    `values` are the names of the odd values in it; `back` is None where nothing was there.
+    """
+
+    place: str
+    values: tuple[str, ...]
+    sent: str
+    back: Any
+    write: Read
+    read: Read
+
+    @property
+    def kept(self) -> bool:
+        """Whether the text is there as it was sent, perhaps with something around it."""
+        return isinstance(self.back, str) and settled(self.sent) in settled(self.back)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A request with odd values that was answered by a failure, or not at all, twice.
+
+    `control` is the same request with ordinary values.
+    """
+
+    place: str
+    values: tuple[str, ...]
+    first: Read
+    again: Read
+    control: Read
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What shows records, before odd values were accepted and afterwards."""
+
+    says: str
+    before: Read
+    after: Read
+
+
+@dataclass(frozen=True)
+class Odds:
+    """All that came of one operation's odd values.
+
+    `plain` is the operation with ordinary values; `refused` names what was refused, `left` counts
+    what there was no time for.
+    """
+
+    case: Case
+    plain: Read
+    returned: tuple[Returned, ...] = ()
+    broken: tuple[Broken, ...] = ()
+    opened: tuple[Opened, ...] = ()
+    accepted: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    sent: int = 0
+    left: int = 0
+    note: str = ""
+
+
+def comes_back(odds: Odds) -> Verdict:
+    """What was accepted is there as it was sent, up to Unicode normalisation."""
+    wrong = [one for one in odds.returned if not one.kept]
+    if wrong:
+        said = "; ".join(_altered(one) for one in _first_of_each(wrong)[:4])
+        first = wrong[0]
+        return failed("altered", "fuzz.altered", said, first.write, first.read)
+    if odds.plain.outcome is not Outcome.ALLOWED and not odds.returned:
+        reason = no_statement(odds.plain) or f"the answer was {odds.plain.status}"
+        return unknown(f"ordinary values were not accepted either: {reason}", odds.plain)
+    return passed("conform-allow", _summary(odds))
+
+
+def breaks_nothing(odds: Odds) -> Verdict:
+    """No odd value meets a failure: it is accepted, or refused with a 4xx."""
+    for one in odds.broken:
+        if _fails(one.control):
+            return unknown(
+                f"{_of(one.place, one.values)}: {_failure(one.again)}, and so were ordinary values",
+                one.again,
+                one.control,
+            )
+    if odds.broken:
+        said = "; ".join(
+            f"{_of(one.place, one.values)}: {_failure(one.again)}" for one in odds.broken[:4]
+        )
+        first = odds.broken[0]
+        return failed(
+            "server-error", "fuzz.server_error", said, first.first, first.again, first.control
+        )
+    if not odds.sent:
+        return unknown("nothing could be sent", odds.plain)
+    return passed("conform-deny", _summary(odds))
+
+
+def stays_open(odds: Odds) -> Verdict:
+    """Lists and records can be read after odd values were accepted, as before."""
+    shut = [one for one in odds.opened if _fails(one.after) or _unreadable(one)]
+    told = [one for one in shut if one.before.outcome is Outcome.ALLOWED]
+    if told:
+        first = told[0]
+        accepted = ", ".join(odds.accepted[:6]) or "an odd value"
+        return failed(
+            "poisoned",
+            "fuzz.poisoned",
+            f"{first.says} worked, and after {accepted} had been accepted: {_failure(first.after)}",
+            first.before,
+            first.after,
+        )
+    return passed("conform-allow", _summary(odds))
+
+
+def _unreadable(one: Opened) -> bool:
+    """Whether what was shown before is refused now, or is no longer what was promised."""
+    return one.before.outcome is Outcome.ALLOWED and one.after.outcome is Outcome.BROKEN
+
+
+def _fails(read: Read) -> bool:
+    answer = read.exchange.answer
+    return answer is None or answer.status >= 500
+
+
+def _failure(read: Read) -> str:
+    answer = read.exchange.answer
+    if answer is None:
+        return f"no answer ({read.exchange.error})"
+    return f"answered {answer.status}" if answer.status >= 500 else "no readable answer"
+
+
+def _of(place: str, names: Sequence[str]) -> str:
+    said = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"{said} in {place}"
+
+
+def _altered(one: Returned) -> str:
+    where = _of(one.place, one.values)
+    if not isinstance(one.back, str):
+        return f"{where} was accepted and came back as {_shown(one.back)}"
+    sent, back = settled(one.sent), settled(one.back)
+    if len(back) < len(sent) and sent.startswith(back):
+        return f"{where} was cut from {len(sent)} to {len(back)} characters without a word"
+    at = next(
+        (index for index, (a, b) in enumerate(zip(sent, back, strict=False)) if a != b),
+        min(len(sent), len(back)),
+    )
+    here = max(at - 8, 0)
+    return (
+        f"{where} came back altered: {_shown(sent[here : at + 16])} was sent, "
+        f"{_shown(back[here : at + 16])} is there"
+    )
+
+
+def _shown(value: Any) -> str:
+    """A value in ASCII, since nobody sees what is odd about it otherwise."""
+    said = ascii(value)
+    return said if len(said) <= _SHOWN else said[:_SHOWN] + "…"
+
+
+def _first_of_each(wrong: Sequence[Returned]) -> list[Returned]:
+    """One for each place and value, those with the fewest values first."""
+    found: dict[tuple[str, tuple[str, ...]], Returned] = {}
+    for one in sorted(wrong, key=lambda one: len(one.values)):
+        found.setdefault((one.place, one.values), one)
+    return list(found.values())
+
+
+def _summary(odds: Odds) -> str:
+    return ", ".join(_counts(odds)) + (f"; {odds.note}" if odds.note else "")
+
+
+def _counts(odds: Odds) -> Iterator[str]:
+    yield f"{odds.sent} requests with odd values"
+    if odds.returned:
+        kept = sum(len(one.values) for one in odds.returned if one.kept)
+        yield f"{kept} values came back as they were sent"
+    if odds.refused:
+        yield f"{len(odds.refused)} were refused"
+    if odds.left:
+        yield f"{odds.left} groups were not taken apart"

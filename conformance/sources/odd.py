@@ -1,0 +1,150 @@
+"""Cases about odd values: in the fields of every write, in parameters, in exports, as bombs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from conformance import policy
+from conformance.cases import Profile, of_persona, operations, subjects, unclaimed
+from conformance.model import Because, Case, Expected
+from conformance.schema import placeholders_in
+from conformance.sources.transport import door_to
+from conformance.target import SAFE_KINDS, Operation, Target
+
+Path = tuple[str | int, ...]
+
+_TEXTS = frozenset({"text", "name", "canary", "family", "given"})
+_LONG = frozenset({"text"})
+_DATES = frozenset({"birth_date", "date", "today", "now", "future"})
+_NOT_SHOWN = re.compile(r"password|passwd|secret|token|otp|\bpin\b", re.IGNORECASE)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place in a request that can hold an odd value: where, and what usually stands there.
+
+    `kind` is text, number, date or other; `long` text takes more than a line.
+    """
+
+    path: Path
+    kind: str
+    long: bool = False
+
+    @property
+    def name(self) -> str:
+        """The place as people write it: contact.phone, items[0].dose."""
+        said = ""
+        for part in self.path:
+            said += f"[{part}]" if isinstance(part, int) else f".{part}" if said else part
+        return said
+
+
+def slots(template: Any, path: Path = ()) -> Iterator[Slot]:
+    """The places in the body (or the query) of a request template, outermost first."""
+    if isinstance(template, dict):
+        for key, item in template.items():
+            yield from slots(item, (*path, str(key)))
+    elif isinstance(template, list):
+        for index, item in enumerate(template):
+            yield from slots(item, (*path, index))
+    elif path:
+        yield Slot(path, *_what(template, path))
+
+
+def _what(leaf: Any, path: Path) -> tuple[str, bool]:
+    if isinstance(leaf, int | float) and not isinstance(leaf, bool):
+        return "number", False
+    if not isinstance(leaf, str):
+        return "other", False
+    names = {name.removeprefix("person.") for name in placeholders_in(leaf)}
+    if names & _DATES or (not names and _DATE.match(leaf)):
+        return "date", False
+    if names == {"int"}:
+        return "number", False
+    if names and names <= _TEXTS and not _NOT_SHOWN.search(str(path[-1])):
+        return "text", bool(names & _LONG)
+    return "other", False
+
+
+def body_of(operation: Operation) -> Any:
+    """The template of the body that has places: JSON or a form."""
+    return operation.json_ if operation.json_ is not None else operation.form
+
+
+def writes(target: Target) -> Iterator[Case]:
+    """Every write, by the first persona that may do it, best unmasked."""
+    for resource, name in operations(target):
+        if target.resources[resource].kind(name) not in {*SAFE_KINDS, "delete"}:
+            found = door_to(target, resource, name)
+            if found is not None and target.operation(resource, name).method != "DELETE":
+                yield found
+
+
+def texts(target: Target, profile: Profile) -> Iterator[Case]:
+    """Every write that takes a text; in the full profile with every value in every place."""
+    for case in writes(target):
+        body = body_of(target.operation(case.resource or "", case.operation or ""))
+        if any(slot.kind == "text" for slot in slots(body)):
+            yield replace(case, variant="everywhere" if profile is Profile.FULL else None)
+
+
+def others(target: Target, profile: Profile) -> Iterator[Case]:
+    """Every write with a body, whose numbers, dates and structures can be odd."""
+    for case in writes(target):
+        body = body_of(target.operation(case.resource or "", case.operation or ""))
+        if next(slots(body), None) is not None:
+            yield replace(case, variant="everywhere" if profile is Profile.FULL else None)
+
+
+def parameters(target: Target, profile: Profile) -> Iterator[Case]:
+    """Every read that takes a parameter or an id, by the first persona that may."""
+    for resource, name in operations(target):
+        operation = target.operation(resource, name)
+        if target.resources[resource].kind(name) not in SAFE_KINDS or operation.method != "GET":
+            continue
+        if not (operation.query or "{" in operation.path):
+            continue
+        found = door_to(target, resource, name)
+        if found is not None:
+            yield replace(found, variant="everywhere" if profile is Profile.FULL else None)
+
+
+def exports(target: Target, _profile: Profile) -> Iterator[Case]:
+    """Every channel without a record of its own, which may be an export, by who may use it."""
+    line = (
+        "channels: {export: {make: [{request: POST /exports, json: {kind: patients}, "
+        "take: {id: $.id}}], use: GET /exports/{id}/download, roles: [clerk]}}"
+    )
+    found = False
+    for name, channel in target.channels.items():
+        if channel.about is not None:
+            continue
+        able = [
+            persona
+            for persona in subjects(target)
+            if not channel.roles or set(target.personas[persona].role) & set(channel.roles)
+        ]
+        able.sort(key=lambda one: -_makes(target, one))
+        for persona in able[:1]:
+            found = True
+            case = of_persona(target, persona, name, because=Because.GRANTED, kind="create")
+            yield replace(case, expected=Expected.ALLOW)
+    if not found:
+        yield unclaimed("channels", line)
+
+
+def _makes(target: Target, persona: str) -> int:
+    """How many kinds of records with texts the persona may make."""
+    roles = policy.roles_of(target, persona)
+    count = 0
+    for resource in target.resources:
+        name = policy.creating(target, resource)
+        if name is None or not policy.grants(target, roles, resource, name):
+            continue
+        body = body_of(target.operation(resource, name))
+        count += any(slot.kind == "text" for slot in slots(body))
+    return count

@@ -1,0 +1,446 @@
+"""Sending odd values, and looking at what became of them.
+
+What is ordinary goes first and shows where each field comes back. Then several odd values go
+together; where they are refused or something breaks, they are taken apart until one is left.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlencode
+from zlib import crc32
+
+from conformance.comparison import leaves, parsed
+from conformance.fields import own, properties
+from conformance.fuzz import odd
+from conformance.fuzz.odd import Odd
+from conformance.instances import Instance, NotBuilt, Payload
+from conformance.model import Case, Outcome, Read
+from conformance.oracles.odd import Broken, Odds, Opened, Returned, settled
+from conformance.schema import changed
+from conformance.sources.odd import Path, Slot, body_of, slots
+from conformance.sources.transport import door_to
+from conformance.target import SAFE_KINDS
+from conformance.template import Unfilled, render
+from conformance.trials.properties import Seer, readers, seen_by
+from conformance.trials.setting import Setting, may_disrupt, on, permitted, remember
+from conformance.world import World
+
+MOST_SENT = 60
+MOST_SENT_EVERYWHERE = 600
+_MOST_SETTINGS = 12
+"""Requests with odd values to one operation; records of their own that it may need for them."""
+
+_SHORT = 60
+"""Characters of odd values that go into a field for names and words."""
+_DOORS = 6
+_BROKEN = 3
+
+Load = Mapping[Slot, tuple[Odd, ...]]
+
+
+def apart(world: World) -> World:
+    """Where odd values may do harm: a copy of the target, or the target if it cannot be copied.
+
+    Raises NotTried where that would disturb others.
+    """
+    if world.target.system.start is not None and world.replicas is not None:
+        return world.replica().world
+    may_disrupt(world)
+    return world
+
+
+# --- sending ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request with odd values: what was put where, and what came of it."""
+
+    read: Read
+    texts: Mapping[Slot, str]
+    made: Instance | None
+
+
+@dataclass
+class _Try:
+    """One operation that is tried: who and on what, and what is known of it so far."""
+
+    world: World
+    case: Case
+    setting: Setting
+    slots: Sequence[Slot]
+    budget: int
+    sent: int = 0
+    settings: int = 0
+    who: Seer | None = None
+    shown: dict[Slot, str] = field(default_factory=dict)
+    returned: list[Returned] = field(default_factory=list)
+    broken: list[Broken] = field(default_factory=list)
+    accepted: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+def _send(trying: _Try, load: Load, purpose: str = "attempt") -> Sent:
+    """The operation with the odd values of `load`, everything else as usual."""
+    world, setting = trying.world, trying.setting
+    ids = [setting.instance.id] if setting.instance else []
+    plain = _payload(world, setting, ids=ids)
+    try:
+        body = render(body_of(setting.operation), plain.lookup)
+    except Unfilled as missing:
+        raise NotBuilt(f"{setting.resource}.{setting.name}: {missing}") from None
+    texts: dict[Slot, str] = {}
+    for slot in trying.slots:
+        if slot in load:
+            body, told = _filled(world, plain, body, slot, load[slot])
+        else:
+            told = _at(body, slot.path)
+        if isinstance(told, str):
+            texts[slot] = told
+    given: dict[str, Any] = {"ids": ids, "odd_body": _written(setting, body)}
+    payload = _payload(world, setting, **given)
+    payload.carried |= plain.carried
+    payload.fields |= plain.fields
+    form = setting.operation.form is not None
+    usual = "application/x-www-form-urlencoded" if form else "application/json"
+    update = {"json_": None, "form": None, "body": "{odd_body}"}
+    template = changed(
+        setting.operation,
+        {**update, "content_type": setting.operation.content_type or usual},
+    )
+    about = (setting.resource, setting.name)
+    read = world.send(setting.persona, template, payload, purpose, about)
+    if world.waits(read):
+        read = world.send(setting.persona, template, payload, purpose, about)
+    made = None
+    if trying.case.kind == "create" and read.outcome is Outcome.ALLOWED and read.exchange.answer:
+        made = remember(world, setting, setting.persona, read.exchange, payload)
+    return Sent(read, texts, made)
+
+
+def _payload(world: World, setting: Setting, **given: Any) -> Payload:
+    return world.payload(
+        setting.persona, setting.resource, setting.tenant, setting.lineage, **given
+    )
+
+
+def _filled(
+    world: World, payload: Payload, body: Any, slot: Slot, odds: tuple[Odd, ...]
+) -> tuple[Any, Any]:
+    """The body with odd values in a place, and what stands there now."""
+    usual = _at(body, slot.path)
+    value: Any = odds[0].value
+    if slot.kind == "text" and all(isinstance(one.value, str) for one in odds):
+        marker = next(iter(world.mint.find(str(usual))), "")
+        if odds[0].alone:
+            payload.carried.discard(marker)
+            marker = ""
+        text = " ".join(str(one.value) for one in odds)
+        parts = (text, marker) if odds[0].first else (marker, text)
+        value = " ".join(part for part in parts if part)
+    return _put(body, slot.path, value), value
+
+
+def _written(setting: Setting, body: Any) -> str:
+    """The body as it is sent; what UTF-8 cannot hold is escaped."""
+    if setting.operation.form is not None:
+        pairs = [(key, one) for key, one in body.items() if one is not None]
+        return urlencode(pairs, doseq=True, errors="replace")
+    text = json.dumps(body, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(body)
+    return text
+
+
+def _at(value: Any, path: Path) -> Any:
+    for part in path:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
+def _put(value: Any, path: Path, new: Any) -> Any:
+    """`value` with what stands at `path` replaced."""
+    if not path:
+        return new
+    head, rest = path[0], path[1:]
+    if isinstance(value, dict):
+        return {**value, str(head): _put(value.get(str(head)), rest, new)}
+    if isinstance(value, list) and isinstance(head, int):
+        return [_put(one, rest, new) if at == head else one for at, one in enumerate(value)]
+    return value
+
+
+# --- what comes back -------------------------------------------------------------------------
+
+
+def _record(trying: _Try, made: Instance | None) -> tuple[Any, Read] | None:
+    """The record as somebody reads it who sees much of it; None if nobody does."""
+    instance = made or trying.setting.instance
+    if instance is None:
+        return None
+    candidates = [trying.who] if trying.who else readers(trying.world, instance)
+    for who in candidates:
+        record, read = seen_by(trying.world, who, instance)
+        answer = read.exchange.answer
+        if answer is None or read.outcome is not Outcome.ALLOWED:
+            if trying.who is not None:
+                return None, read
+            continue
+        trying.who = who
+        if record is None:
+            operation = trying.world.target.operation(instance.resource, who.operation)
+            record = None if operation.items else parsed(answer)
+        return record, read
+    return None
+
+
+def _echoed(sent: Sent) -> Any:
+    """The record in the answer to the write itself."""
+    answer = sent.read.exchange.answer
+    data = parsed(answer) if answer is not None else None
+    found = own(data, sent.made.id) if sent.made else []
+    return found[0] if found else properties(data) if isinstance(data, dict) else data
+
+
+def _learn(trying: _Try, sent: Sent) -> None:
+    """Where each text of an ordinary request comes back: the paths of the record that show it."""
+    found = _record(trying, sent.made)
+    if found is None or found[0] is None:
+        return
+    told = list(leaves(found[0]))
+    for slot, text in sent.texts.items():
+        if slot.kind != "text":
+            continue
+        here = [path for path, leaf in told if isinstance(leaf, str) and text in leaf]
+        name = str(slot.path[-1])
+        here.sort(key=lambda path: (not path.endswith(f".{name}"), len(path)))
+        if here:
+            trying.shown[slot] = here[0]
+
+
+def _compare(trying: _Try, sent: Sent, load: Load) -> list[Returned]:
+    """What came back in each place that is known to be shown, in the record and in the answer."""
+    found = _record(trying, sent.made)
+    if found is None:
+        return []
+    record, read = found
+    told = dict(leaves(record)) if record is not None else {}
+    if not told:
+        return []
+    result = []
+    for slot, odds in load.items():
+        if slot not in trying.shown or slot not in sent.texts:
+            continue
+        text = sent.texts[slot]
+        back = told.get(trying.shown[slot])
+        names = tuple(one.name for one in odds)
+        one = Returned(slot.name, names, text, back, sent.read, read)
+        if not one.kept and len(odds) > 1 and isinstance(back, str):
+            lost = tuple(odd.name for odd in odds if settled(str(odd.value)) not in settled(back))
+            one = replace(one, values=lost or names)
+        result.append(one)
+    return result
+
+
+# --- several together, then taken apart ------------------------------------------------------
+
+
+def _loads(trying: _Try, *, everywhere: bool) -> Iterator[Load]:
+    """What goes into which place together; all of it somewhere, or all of it everywhere.
+
+    What may be refused comes last and by itself.
+    """
+    rows = odd.values("text")
+    mild = [one for one in rows if not (one.harsh or one.alone or one.first or one.long)]
+    single = [(one,) for one in rows if (one.alone or one.first) and not one.harsh]
+    long = [slot for slot in trying.slots if slot.kind == "text" and slot.long]
+    short = [slot for slot in trying.slots if slot.kind == "text" and not slot.long]
+    huge = [(one,) for one in rows if one.long]
+    queues: dict[Slot, deque[tuple[Odd, ...]]] = {}
+    begin = crc32(f"{trying.setting.resource}.{trying.setting.name}".encode())
+    for among, packs in (
+        (long, [tuple(mild), *huge, *single]),
+        (short, [*_chunks(mild), *single]),
+    ):
+        queues |= {slot: deque() for slot in among}
+        for at, pack in enumerate(packs if among else ()):
+            whole = everywhere or (at == 0 and among is long)
+            chosen = among if whole else [among[(begin + at) % len(among)]]
+            for slot in chosen:
+                queues[slot].append(pack)
+    while any(queues.values()):
+        yield {slot: queue.popleft() for slot, queue in queues.items() if queue}
+    for one in rows:
+        if one.harsh:
+            yield dict.fromkeys([*long, *short], (one,))
+
+
+def _chunks(rows: Iterable[Odd]) -> Iterator[tuple[Odd, ...]]:
+    """The rows in groups that fit into a name."""
+    group: list[Odd] = []
+    for one in rows:
+        if group and sum(len(str(each.value)) + 1 for each in (*group, one)) > _SHORT:
+            yield tuple(group)
+            group = []
+        group.append(one)
+    if group:
+        yield tuple(group)
+
+
+def _halves(load: Load) -> list[Load]:
+    """The load in two: by places if there are several, then by values."""
+    places = list(load)
+    if len(places) > 1:
+        middle = len(places) // 2
+        return [{slot: load[slot] for slot in part} for part in (places[:middle], places[middle:])]
+    slot, odds = next(iter(load.items()))
+    if len(odds) == 1:
+        return []
+    middle = len(odds) // 2
+    return [{slot: odds[:middle]}, {slot: odds[middle:]}]
+
+
+def texts(world: World, case: Case) -> Odds:
+    """Odd texts in every place of a write that takes texts, read back by somebody who may."""
+    place = apart(world)
+    trying = _begun(place, case)
+    plain = _send(trying, {}, "control")
+    if plain.read.outcome is not Outcome.ALLOWED:
+        return Odds(case, plain.read)
+    _learn(trying, plain)
+    doors = _doors(place, trying, plain.made)
+    before = [(says, _open(place, case, instance)) for says, case, instance in doors]
+    left = _taken_apart(trying, _loads(trying, everywhere=case.variant is not None))
+    opened = tuple(
+        Opened(says, one, _open(place, case, instance))
+        for (says, one), (_says, case, instance) in zip(before, doors, strict=True)
+        if trying.accepted
+    )
+    odds = _concluded(trying, plain.read, opened, left)
+    if any(one.after.outcome is Outcome.BROKEN for one in opened) and place is not world:
+        world.replica(fresh=True)
+    return odds
+
+
+def _begun(world: World, case: Case) -> _Try:
+    setting = permitted(world, case)
+    found = list(slots(body_of(setting.operation)))
+    most = MOST_SENT if case.variant is None else MOST_SENT_EVERYWHERE
+    return _Try(world, case, setting, found, most)
+
+
+def _taken_apart(trying: _Try, loads: Iterable[Load]) -> int:
+    """Send the loads, and what is refused or breaks in parts; how many were left over."""
+    waiting = deque(loads)
+    while waiting and trying.sent < trying.budget and len(trying.broken) < _BROKEN:
+        load = waiting.popleft()
+        sent = _once_more(trying, load)
+        answer = sent.read.exchange.answer
+        parts = _halves(load)
+        if sent.read.outcome is Outcome.ALLOWED:
+            trying.accepted += [one.name for odds in load.values() for one in odds]
+            returned = _compare(trying, sent, load)
+            trying.returned += returned
+        elif sent.read.outcome is Outcome.CONFLICT and trying.settings >= _MOST_SETTINGS:
+            waiting.append(load)
+            break
+        elif answer is None or answer.status >= 500:
+            # Nearest first: the smallest request that breaks it says most.
+            waiting.extendleft(reversed(parts))
+            if not parts:
+                _note_broken(trying, load, sent.read)
+        elif parts:
+            waiting.extend(parts)
+        else:
+            trying.refused += [one.name for odds in load.values() for one in odds]
+    return len(waiting)
+
+
+def _once_more(trying: _Try, load: Load) -> Sent:
+    """The request; on a record of its own where the last one does not allow it any more."""
+    trying.sent += 1
+    sent = _send(trying, load)
+    if sent.read.outcome is Outcome.CONFLICT and trying.settings < _MOST_SETTINGS:
+        trying.settings += 1
+        trying.setting = permitted(trying.world, trying.case)
+        sent = _send(trying, load)
+    return sent
+
+
+def _note_broken(trying: _Try, load: Load, first: Read) -> None:
+    slot, odds = next(iter(load.items()))
+    again = _once_more(trying, load).read
+    answer = again.exchange.answer
+    if answer is not None and answer.status < 500:
+        return
+    if trying.case.kind != "create":
+        trying.setting = permitted(trying.world, trying.case)
+    control = _send(trying, {}, "control").read
+    names = tuple(one.name for one in odds)
+    trying.broken.append(Broken(slot.name, names, first, again, control))
+
+
+def _concluded(trying: _Try, plain: Read, opened: tuple[Opened, ...], left: int) -> Odds:
+    texts = (slot for slot in trying.slots if slot.kind == "text")
+    hidden = [slot.name for slot in texts if slot not in trying.shown]
+    note = f"nobody reads back {', '.join(hidden[:5])}" if hidden else ""
+    return Odds(
+        trying.case,
+        plain,
+        tuple(trying.returned),
+        tuple(trying.broken),
+        opened,
+        tuple(dict.fromkeys(trying.accepted)),
+        tuple(dict.fromkeys(trying.refused)),
+        trying.sent,
+        left,
+        note,
+    )
+
+
+# --- whether what shows records still opens --------------------------------------------------
+
+Door = tuple[str, Case, Instance | None]
+
+
+def _doors(world: World, trying: _Try, made: Instance | None) -> list[Door]:
+    """What shows records of the resource, and of those above it, by the first who may."""
+    instance = made or trying.setting.instance
+    found: list[Door] = []
+    for resource in (trying.setting.resource, *world.target.ancestors(trying.setting.resource)):
+        described = world.target.resources[resource]
+        for name, operation in described.operations.items():
+            if described.kind(name) not in SAFE_KINDS or operation.method != "GET":
+                continue
+            if operation.not_tested or "term" in operation.placeholders:
+                continue
+            case = door_to(world.target, resource, name)
+            if case is None or case.tenant != trying.setting.tenant:
+                continue
+            about = world.target.object_of(resource, name)
+            line = instance.lineage() if instance else {}
+            if about is not None and about not in line:
+                continue
+            found.append((f"'{name}' of {resource}", case, line.get(about) if about else None))
+    return found[:_DOORS]
+
+
+def _open(world: World, case: Case, instance: Instance | None) -> Read:
+    """The last page of what the door shows, or the first that fails."""
+    from conformance.trials.pages import walk
+
+    assert case.persona and case.resource and case.operation
+    setting = on(world, case, instance)
+    payload = world.payload(case.persona, case.resource, setting.tenant, setting.lineage)
+    reads = walk(world, case.persona, case.resource, case.operation, payload, "read-back", limit=4)
+    return next((one for one in reads if one.outcome is not Outcome.ALLOWED), reads[-1])
