@@ -12,9 +12,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from conformance import evidence, suite
+from conformance import evidence, suite, sweep
 from conformance.cases import Profile
 from conformance.home import HOME
+from conformance.invariants import looks
 from conformance.ledgers import acts
 from conformance.model import Case
 from conformance.races import Action, Preparing, Race
@@ -46,6 +47,7 @@ def load_suite(path: Path) -> ModuleType:
         raise BrokenSuite(
             f"the suite {path} cannot be loaded: {type(error).__name__}: {error}"
         ) from error
+    sweep.follow(module)
     return module
 
 
@@ -75,6 +77,7 @@ def select(found: Iterable[Planned], patterns: Iterable[str]) -> list[Planned]:
 def expectation(case: Case) -> str | None:
     """`allow` or `deny`; None for a case that is not about who may do what."""
     elsewhere = case.suite in {"concurrency", "day_boundary", "clinical"}
+    elsewhere = elsewhere or case.property == suite.SWEEP
     return None if elsewhere or case.unclaimed else case.expected.value
 
 
@@ -83,6 +86,9 @@ def requests(target: Target, case: Case) -> Iterator[str]:
     name = (case.variant or "").split(".")[0]
     if case.unclaimed:
         yield f"not claimed: {case.unclaimed}"
+    elif case.property == suite.SWEEP and name in target.invariants:
+        for side, looking in looks(target.invariants[name]):
+            yield f"{side}: {_request(looking.template(target), _senders(looking))}"
     elif case.suite == "concurrency" and name in target.races:
         yield from _of_race(target, target.races[name], (case.variant or "").partition(".")[2])
     elif case.suite == "day_boundary" and name in target.ledgers:

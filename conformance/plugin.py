@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from conformance import __version__, evidence, live, planning, run, suite, turns
+from conformance import __version__, evidence, live, planning, run, suite, sweep, turns
 from conformance.cases import Profile
 from conformance.clauses import load as load_clauses
 from conformance.clauses import record as clauses_record
@@ -109,6 +109,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(_Controller(config, state), "wardproof-controller")
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         config.pluginmanager.register(_Worker(config, state), "wardproof-worker")
+
+
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    if isinstance(collector, pytest.Module) and _STATE in collector.config.stash:
+        with contextlib.suppress(Exception):  # one that cannot be imported says so when collected
+            sweep.follow(collector.obj)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -18,6 +18,9 @@ _CITED = "__wardproof_clauses__"
 _LAST = "__wardproof_last__"
 _ALONE = "__wardproof_alone__"
 
+SWEEP = "sweep"
+"""The property of the cases that follow each suite; see the module of that name."""
+
 Where = Callable[[Case], bool]
 
 
@@ -97,7 +100,7 @@ def cases_of(
     source, where = getattr(test, _ATTRIBUTE)
     suite, name = property_of(test, module)
     found: Iterator[Case] = (case for case in source(target, profile) if where(case))
-    if profile is sources.Profile.SMOKE:
+    if profile is sources.Profile.SMOKE and name != SWEEP:
         found = sources.smoke(found, by_role=source is sources.matrix)
     for case in found:
         yield sources.stamp(case, suite, name, sentence_of(test))

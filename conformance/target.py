@@ -23,6 +23,7 @@ from pydantic import (
 from conformance.applied import Applied
 from conformance.claims import Accounts, BreakGlass, Channel, Cors, Duty, Limit, Trail
 from conformance.document import meant
+from conformance.invariants import Invariant
 from conformance.ledgers import Clock, Ledger
 from conformance.races import Race, Racing
 from conformance.schema import (
@@ -494,6 +495,7 @@ class Target(Strict):
     ledgers: dict[str, Ledger] = {}
     workflows: dict[str, Workflow] = {}
     load: Load = Load()
+    invariants: dict[str, Invariant] = {}
     tables: dict[str, Applied] = {}
     _tables: dict[str, Table] = PrivateAttr(default_factory=dict)
     _enlisted: dict[str, Persona] = PrivateAttr(default_factory=dict)

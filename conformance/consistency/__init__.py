@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conformance.consistency import (
     claims,
+    invariants,
     ledgers,
     races,
     resources,
@@ -14,7 +15,7 @@ from conformance.consistency import (
 from conformance.document import Problem
 from conformance.target import Target
 
-_PARTS = (system, resources, claims, races, ledgers, workflows, tables)
+_PARTS = (system, resources, claims, races, ledgers, workflows, invariants, tables)
 
 
 def check(target: Target) -> list[Problem]:

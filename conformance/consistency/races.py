@@ -50,9 +50,9 @@ def _race(target: Target, loc: Loc, race: Race) -> Iterator[Problem]:
     for place, reading in enumerate(race.reads):
         here = (*loc, "reads", place)
         yield from asked(target, here, reading, known)
-        yield from _values(target, (*here, "equals"), reading.equals, known)
+        yield from valued(target, (*here, "equals"), reading.equals, known)
         if reading.find is not None:
-            yield from _values(target, (*here, "find"), reading.find, known)
+            yield from valued(target, (*here, "find"), reading.find, known)
             try:
                 compile_path(reading.find)
             except JSONPathError as error:
@@ -126,7 +126,7 @@ def prepared(
             known.records.add(called or "")
         elif step.let:
             for name, value in step.let.items():
-                yield from _values(target, (*here, "let", name), value, known)
+                yield from valued(target, (*here, "let", name), value, known)
                 known.values.add(name)
         else:
             yield from asked(target, here, step, known)
@@ -176,21 +176,21 @@ def asked(target: Target, loc: Loc, action: Action, known: Known) -> Iterator[Pr
             return
         parts = (action.json_, action.query, action.headers)
         for part in parts:
-            yield from _values(target, loc, part, known)
+            yield from valued(target, loc, part, known)
     else:
         template = action.of_request()
         for part in (template.path, template.json_, template.form, template.body):
-            yield from _values(target, loc, part, known)
+            yield from valued(target, loc, part, known)
         for part in (template.query, template.headers):
-            yield from _values(target, loc, part, known)
+            yield from valued(target, loc, part, known)
 
 
 def _of_state(target: Target, loc: Loc, contender: Contender, known: Known) -> Iterator[Problem]:
-    yield from _values(target, (*loc, "from"), contender.from_, known)
-    yield from _values(target, (*loc, "to"), contender.to, known)
+    yield from valued(target, (*loc, "from"), contender.from_, known)
+    yield from valued(target, (*loc, "to"), contender.to, known)
 
 
-def _values(target: Target, loc: Loc, template: object, known: Known) -> Iterator[Problem]:
+def valued(target: Target, loc: Loc, template: object, known: Known) -> Iterator[Problem]:
     """Placeholders without a value here."""
     heads = {"persona", "tenant", "person", *known.records, *known.people, *target.resources}
     simple = template_values.NAMES | {name for name in known.values if "." not in name}
