@@ -1,0 +1,305 @@
+"""Starting Locust, acting while it runs, and making sure that it ends.
+
+Locust is a process of its own (or several): importing it here would replace the sockets of
+everything else. What it needs goes into a private folder, and what it measured comes from there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from conformance.home import HOME
+from conformance.server import free_port
+from conformance.workload import reading
+from conformance.workload.plan import Plan, dumped
+from conformance.workload.samples import Samples
+
+LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+LOOPBACK = "127.0.0.1"
+_STARTING = 60.0
+_JOINING = 300.0
+
+
+class NotDriven(Exception):
+    """Locust sent nothing, or not all of it: nothing can be said about the target. Says why."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """Something done to the target so many seconds after the start of a run."""
+
+    at: float
+    do: Callable[[Driving], object]
+
+
+@dataclass
+class Driving:
+    """A run of Locust that is under way."""
+
+    plan: Plan
+    folder: Path
+    started: float = 0.0
+    _failed: list[BaseException] = field(default_factory=list)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start of the plan's first segment."""
+        return time.time() - self.started
+
+    def renew(
+        self, actor: str, headers: Mapping[str, str], cookies: Mapping[str, str] | None = None
+    ) -> None:
+        """Have all that `actor` sends from now on carry these credentials."""
+        row = {"actor": actor, "headers": dict(headers), "cookies": dict(cookies or {})}
+        with (self.folder / "renewed.jsonl").open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(row) + "\n")
+
+    def act(self, acts: Sequence[Act], ended: threading.Event) -> None:
+        """Do everything at its time, one after the other."""
+        for act in sorted(acts, key=lambda act: act.at):
+            if ended.wait(max(0.0, act.at - self.elapsed)):
+                return
+            try:
+                act.do(self)
+            except BaseException as problem:
+                self._failed.append(problem)
+                return
+
+
+def run(
+    plan: Plan,
+    out: Path,
+    *,
+    processes: int = 1,
+    web: bool = False,
+    workers: int = 0,
+    bind: str = LOOPBACK,
+    acts: Sequence[Act] = (),
+    live: Callable[[str], None] | None = None,
+) -> Samples:
+    """What a run of the plan measured; samples and Locust's log are left in the folder `out`.
+
+    `processes` of Locust send, on this machine; with more than one, or with `workers` on other
+    machines, a master that listens on `bind` tells them what to do. `web` shows Locust's page on
+    the loopback. `acts` are done in a thread of their own; what one of them raises ends the run
+    and is raised. Raises NotDriven when nothing was sent, or not by everybody.
+    """
+    if plan.users + plan.flooding < 1 or not plan.workflows:
+        raise NotDriven("the plan has no users or no workflow, so nothing would be sent")
+    out.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="wardproof-load-"))
+    driving = Driving(plan, folder)
+    say = live or _unheard
+    try:
+        (folder / "plan.json").touch(mode=0o600)
+        (folder / "plan.json").write_text(dumped(plan), encoding="utf-8")
+        log = out / "locust.log"
+        with _processes(plan, folder, log, processes, workers, bind, web=web, say=say) as started:
+            _conduct(driving, started, acts, say, _JOINING if workers else _STARTING, log)
+        found = reading.read(folder)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(folder / reading.SAMPLES, out / reading.SAMPLES)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return _checked(found, processes if not workers else processes + workers, log)
+
+
+def _unheard(_line: str) -> None:
+    """Nobody looks on."""
+
+
+def _checked(found: Samples, expected: int, log: Path) -> Samples:
+    lost = [node.name for node in found.nodes if not node.done]
+    done = [node for node in found.nodes if node.done]
+    if lost or len(done) < expected:
+        raise NotDriven(
+            f"of {expected} processes that were to send, {len(done)} did so to the end; "
+            f"what they measured is not whole{_tail(log)}"
+        )
+    if not any(node.users for node in found.nodes):
+        raise NotDriven(f"Locust ran without users{_tail(log)}")
+    if not any(one.sent is not None for one in found.requests):
+        raise NotDriven(f"Locust sent no request{_why(found)}{_tail(log)}")
+    return found
+
+
+def _why(found: Samples) -> str:
+    reasons = {one.error for one in found.requests if one.error}
+    return f" ({'; '.join(sorted(reasons)[:3])})" if reasons else ""
+
+
+def _tail(log: Path) -> str:
+    with contextlib.suppress(OSError):
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
+        return "".join(f"\n    {line}" for line in lines)
+    return ""
+
+
+# --- processes ---------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _processes(
+    plan: Plan,
+    folder: Path,
+    log: Path,
+    processes: int,
+    workers: int,
+    bind: str,
+    *,
+    web: bool,
+    say: Callable[[str], None],
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Locust's processes, the one that conducts first; all of them have ended afterwards."""
+    started: list[subprocess.Popen[bytes]] = []
+    together = processes > 1 or workers > 0
+    users = str(plan.users + plan.flooding)
+    options = ["--users", users, "--spawn-rate", users]
+    if web:
+        page = free_port()
+        options += ["--autostart", "--web-host", LOOPBACK, "--web-port", str(page)]
+        say(f"Locust's page: http://{LOOPBACK}:{page}")
+    else:
+        options += ["--headless", "--only-summary"]
+    port = free_port()
+    if together:
+        options += ["--master", "--master-bind-host", bind, "--master-bind-port", str(port)]
+        options += ["--expect-workers", str(processes + workers)]
+    if workers:
+        say(f"waiting for {workers} workers: wardproof load-worker {bind}:{port}")
+    try:
+        with log.open("ab") as output:
+            started.append(_start(options, {"WARDPROOF_LOAD": str(folder)}, output.fileno()))
+            for _ in range(processes if together else 0):
+                options = worker_options("127.0.0.1" if bind in _ANY else bind, port)
+                started.append(_start(options, {}, output.fileno()))
+        yield started
+    finally:
+        for process in started:
+            end(process)
+
+
+_ANY = ("*", "0.0.0.0", "")  # noqa: S104 - addresses to recognize, not to listen on
+
+
+def worker_options(host: str, port: int) -> list[str]:
+    """Locust's options for a worker of the master at `host` and `port`."""
+    return ["--worker", "--master-host", host, "--master-port", str(port)]
+
+
+def command(options: Sequence[str]) -> list[str]:
+    """The command that starts Locust with our users."""
+    return [
+        *(sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE)),
+        *("--loglevel", "WARNING", *options),
+    ]
+
+
+def environment(more: Mapping[str, str]) -> dict[str, str]:
+    """The environment for Locust: ours, without settings for Locust that somebody left in it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    paths = os.pathsep.join(path for path in (str(HOME), os.environ.get("PYTHONPATH", "")) if path)
+    return {**kept, "PYTHONPATH": paths, **more}
+
+
+def _start(options: list[str], more: Mapping[str, str], output: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command(options),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env=environment(more),
+        start_new_session=True,
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+    )
+
+
+def _die_with_parent() -> None:
+    # Linux: PR_SET_PDEATHSIG. Locust keeps nothing that it would have to save first.
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process with its whole group."""
+    for number, patience in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0)):
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _conduct(
+    driving: Driving,
+    started: list[subprocess.Popen[bytes]],
+    acts: Sequence[Act],
+    say: Callable[[str], None],
+    patience: float,
+    log: Path,
+) -> None:
+    """Wait for the start, act and tell while it runs, and return when Locust has ended."""
+    first, begun = driving.folder / reading.STARTED, time.monotonic()
+    while not first.exists() or not first.read_text().endswith("\n"):
+        if any(process.poll() is not None for process in started):
+            raise NotDriven(f"Locust ended before it had begun{_tail(log)}")
+        if time.monotonic() - begun > patience:
+            raise NotDriven(f"Locust was not ready within {patience:g} s{_tail(log)}")
+        time.sleep(0.02)
+    driving.started = json.loads(first.read_text())["started"]
+    ended = threading.Event()
+    acting = threading.Thread(target=driving.act, args=(acts, ended), daemon=True)
+    acting.start()
+    try:
+        _wait(driving, started[0], say, log)
+    finally:
+        ended.set()
+    acting.join(30)
+    if driving._failed:
+        raise driving._failed[0]
+
+
+def _wait(
+    driving: Driving, process: subprocess.Popen[bytes], say: Callable[[str], None], log: Path
+) -> None:
+    count = _Count(driving.folder / reading.SAMPLES)
+    latest = driving.plan.seconds + driving.plan.timeout + 30
+    while process.poll() is None and not driving._failed:
+        if driving.elapsed > latest:
+            raise NotDriven(f"Locust did not end in time{_tail(log)}")
+        say(f"{driving.elapsed:.0f} of {driving.plan.seconds:.0f} s: {count.lines()} requests")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.5)
+
+
+@dataclass
+class _Count:
+    """How many requests a file tells of, read on from where it was left."""
+
+    path: Path
+    _at: int = 0
+    _found: int = 0
+
+    def lines(self) -> int:
+        with contextlib.suppress(FileNotFoundError), self.path.open("rb") as file:
+            file.seek(self._at)
+            data = file.read()
+            self._found += data.count(b'["r"')
+            self._at += len(data)
+        return self._found
