@@ -27,7 +27,7 @@ from conformance.workload import reading
 from conformance.workload.plan import Plan, dumped
 from conformance.workload.samples import Samples
 
-LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+_HERE = Path(__file__).parent
 LOOPBACK = "127.0.0.1"
 _STARTING = 60.0
 _JOINING = 300.0
@@ -63,9 +63,15 @@ class Driving:
         self, actor: str, headers: Mapping[str, str], cookies: Mapping[str, str] | None = None
     ) -> None:
         """Have all that `actor` sends from now on carry these credentials."""
-        row = {"actor": actor, "headers": dict(headers), "cookies": dict(cookies or {})}
-        with (self.folder / "renewed.jsonl").open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(row) + "\n")
+        self._order({"renew": actor, "headers": dict(headers), "cookies": dict(cookies or {})})
+
+    def watch(self, actor: str) -> None:
+        """Have what `actor` is answered from now on kept, as `served`, if it counts as done."""
+        self._order({"watch": actor})
+
+    def _order(self, order: Mapping[str, object]) -> None:
+        with (self.folder / reading.ORDERS).open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(order) + "\n")
 
     def act(self, acts: Sequence[Act], ended: threading.Event) -> None:
         """Do everything at its time, one after the other."""
@@ -104,8 +110,8 @@ def run(
     driving = Driving(plan, folder)
     say = live or _unheard
     try:
-        (folder / "plan.json").touch(mode=0o600)
-        (folder / "plan.json").write_text(dumped(plan), encoding="utf-8")
+        (folder / reading.PLAN).touch(mode=0o600)
+        (folder / reading.PLAN).write_text(dumped(plan), encoding="utf-8")
         log = out / "locust.log"
         with _processes(plan, folder, log, processes, workers, bind, web=web, say=say) as started:
             _conduct(driving, started, acts, say, _JOINING if workers else _STARTING, log)
@@ -129,6 +135,8 @@ def _checked(found: Samples, expected: int, log: Path) -> Samples:
             f"of {expected} processes that were to send, {len(done)} did so to the end; "
             f"what they measured is not whole{_tail(log)}"
         )
+    if fault := next((node.fault for node in found.nodes if node.fault), None):
+        raise NotDriven(f"the harness failed while it sent load:\n{fault}")
     if not any(node.users for node in found.nodes):
         raise NotDriven(f"Locust ran without users{_tail(log)}")
     if not any(one.sent is not None for one in found.requests):
@@ -182,7 +190,7 @@ def _processes(
         say(f"waiting for {workers} workers: wardproof load-worker {bind}:{port}")
     try:
         with log.open("ab") as output:
-            started.append(_start(options, {"WARDPROOF_LOAD": str(folder)}, output.fileno()))
+            started.append(_start(options, {reading.OUT: str(folder)}, output.fileno()))
             for _ in range(processes if together else 0):
                 options = worker_options("127.0.0.1" if bind in _ANY else bind, port)
                 started.append(_start(options, {}, output.fileno()))
@@ -203,8 +211,8 @@ def worker_options(host: str, port: int) -> list[str]:
 def command(options: Sequence[str]) -> list[str]:
     """The command that starts Locust with our users."""
     return [
-        *(sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE)),
-        *("--loglevel", "WARNING", *options),
+        *(sys.executable, "-P", str(_HERE / "generator.py")),
+        *("--locustfile", str(_HERE / "locustfile.py"), "--loglevel", "WARNING", *options),
     ]
 
 

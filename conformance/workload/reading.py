@@ -12,6 +12,9 @@ from conformance.model import Answer, Message
 from conformance.workload.plan import built
 from conformance.workload.samples import Arrival, Kept, Node, Sample, Samples, Write
 
+OUT = "WARDPROOF_LOAD"
+"""The variable of the environment that names a run's folder."""
+PLAN, ORDERS = "plan.json", "orders.jsonl"
 SAMPLES, WRITES, KEPT, NODES, STARTED = (
     "samples.jsonl",
     "writes.jsonl",

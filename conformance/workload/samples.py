@@ -16,6 +16,7 @@ from conformance.model import Answer, Message
 
 NOT_BEGUN = "not begun before the end"
 CUT_OFF = "not answered before the end"
+NOT_SENT = "not sent"
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,9 @@ class Write:
 class Kept:
     """An exchange that was kept whole: why, and for whom it went how. `at` is UTC seconds.
 
-    `why` is "suspect", "other" (the answer is about another id than asked), "failed" or "slow";
-    `kind` tells suspicions and failures apart; `carried` are markers of the request itself.
+    `why` is "suspect", "other" (the answer is about another id than asked), "served" (to somebody
+    who is watched), "failed" or "slow"; `kind` tells suspicions and failures apart; `carried` are
+    markers of the request itself.
     """
 
     why: str
@@ -98,8 +100,8 @@ class Kept:
 class Node:
     """One process that sent: users, answers searched, seconds that took, and its worst delays.
 
-    `lag` is the 99th percentile of how late its own event loop was, in seconds; `done` is False
-    for one that was lost.
+    `lag` is the 99th percentile of how late its own event loop was, in seconds; `fault` is what
+    went wrong in the process itself; `done` is False for one that was lost.
     """
 
     name: str
@@ -109,6 +111,7 @@ class Node:
     busy_seconds: float
     lag: float
     done: bool
+    fault: str | None = None
 
 
 @dataclass(frozen=True)
