@@ -342,6 +342,6 @@ def test_the_document_describes_every_operation(sound: House) -> None:
     }
     assert described == set(OPERATIONS)
     read = document["paths"]["/patients/{patient_id}"]["get"]
-    assert set(read["responses"]) == {"200", "401", "403", "404"}
+    assert set(read["responses"]) == {"200", "304", "401", "403", "404", "429"}
     assert read["security"] == [{"bearer": []}, {"browser": []}]
     assert sound.get(None, "/docs").status_code == 200
