@@ -5,20 +5,21 @@ Pure: what was read of both sides is data, and `broken` says what is wrong with 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from conformance.model import Exchange
-from conformance.races import Action, Short
+from conformance.races import Action
 from conformance.schema import JsonPath, Paging, Strict
 
 Measure = Literal["count", "distinct", "sum", "least", "most", "set", "value", "answered"]
 Standing = Literal["equal", "subset", "at_most", "at_least"]
 Constant = int | float | str
+T = TypeVar("T")
 _AMOUNTS: frozenset[Measure] = frozenset({"count", "distinct", "sum", "least", "most", "value"})
 SHOWN = 5
 """So many values of a difference are written out."""
@@ -262,3 +263,13 @@ def looks(invariant: Invariant) -> Iterator[tuple[str, Side]]:
     yield "left", invariant.left
     if isinstance(invariant.right, Side):
         yield "right", invariant.right
+
+
+def spread(found: Sequence[T], most: int) -> list[T]:
+    """At most so many of them: the last half as they are, the rest spread over all."""
+    if len(found) <= most:
+        return list(found)
+    last = most // 2
+    step = (len(found) - last) / (most - last)
+    early = [found[int(number * step)] for number in range(most - last)]
+    return [*early, *found[-last:]]

@@ -16,7 +16,7 @@ from conformance.target import ANONYMOUS
 from conformance.wire import Wire
 from conformance.world import World
 
-_KEY = tuple[tuple[str, str], ...]
+_KEY = tuple[str, tuple[tuple[str, str], ...]]
 
 
 @dataclass
@@ -27,9 +27,16 @@ class Replica:
     server: Server
     data: Path
 
-    def restart(self) -> None:
-        """End it and start it again with the data that it kept. Raises Unreachable."""
-        self.server.stop()
+    def restart(self, *, crash: bool = False) -> None:
+        """End it and start it again with the data that it kept. Raises Unreachable.
+
+        With `crash` its processes are killed outright (SIGKILL), so that it can finish nothing.
+        """
+        if crash:
+            self.server.kill()
+        else:
+            self.server.stop()
+        self.world.wire.hang_up()
         self.server.start()
         self.server.wait()
 
@@ -44,10 +51,17 @@ class Replicas:
     log: Path
     _started: dict[_KEY, Replica] = field(default_factory=dict)
 
-    def of(self, environment: Mapping[str, str] | None = None, *, fresh: bool = False) -> Replica:
+    def of(
+        self,
+        environment: Mapping[str, str] | None = None,
+        *,
+        fresh: bool = False,
+        kept_for: str = "",
+    ) -> Replica:
         """The replica that is started with `environment` on top of the target file's.
 
-        A `fresh` one replaces what there was. Raises Unclaimed when the target file does not say
+        A `fresh` one replaces what there was; one `kept_for` a purpose nobody else is given.
+        Raises Unclaimed when the target file does not say
         how to start the target, Unreachable when it does not start.
         """
         start = self.loaded.target.system.start
@@ -56,11 +70,11 @@ class Replicas:
                 "this needs a copy of the target of its own, and the target file does not say how "
                 'to start one (system.start: {command: ["./server", "--port", "{port}"]})'
             )
-        key = tuple(sorted((environment or {}).items()))
+        key = (kept_for, tuple(sorted((environment or {}).items())))
         if fresh and key in self._started:
             _end(self._started.pop(key))
         if key not in self._started:
-            self._started[key] = self._start(dict(key))
+            self._started[key] = self._start(environment or {})
         return self._started[key]
 
     def _start(self, environment: Mapping[str, str]) -> Replica:

@@ -102,6 +102,13 @@ class Server:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
         return "\n".join(f"    {line}" for line in lines)
 
+    def kill(self) -> None:
+        """Kill the target's whole process group at once, as a crash does."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+
     def stop(self) -> None:
         """End the target's whole process group, gently first."""
         for number, patience in ((signal.SIGTERM, 8.0), (signal.SIGKILL, 2.0)):

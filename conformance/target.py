@@ -23,6 +23,8 @@ from pydantic import (
 from conformance.applied import Applied
 from conformance.claims import Accounts, BreakGlass, Channel, Cors, Duty, Limit, Trail
 from conformance.document import meant
+from conformance.durability import Durable
+from conformance.fuzz.settings import Fuzz
 from conformance.invariants import Invariant
 from conformance.ledgers import Clock, Ledger
 from conformance.races import Race, Racing
@@ -496,6 +498,8 @@ class Target(Strict):
     workflows: dict[str, Workflow] = {}
     load: Load = Load()
     invariants: dict[str, Invariant] = {}
+    durable: dict[str, Durable] = {}
+    fuzz: Fuzz = Fuzz()
     tables: dict[str, Applied] = {}
     _tables: dict[str, Table] = PrivateAttr(default_factory=dict)
     _enlisted: dict[str, Persona] = PrivateAttr(default_factory=dict)

@@ -23,6 +23,7 @@ from conformance.invariants import (
     Side,
     broken,
     same,
+    spread,
     word,
 )
 from conformance.login import LoginFailed
@@ -247,13 +248,3 @@ def _answered(stage: Stage, side: Side, left: Seen) -> Seen:
         asked=len(chosen),
         of=len(wanted),
     )
-
-
-def spread(found: list[Any], most: int) -> list[Any]:
-    """At most so many of them: the last half as they are, the rest spread over all."""
-    if len(found) <= most:
-        return found
-    last = most // 2
-    step = (len(found) - last) / (most - last)
-    early = [found[int(number * step)] for number in range(most - last)]
-    return [*early, *found[-last:]]
