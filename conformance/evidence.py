@@ -20,6 +20,9 @@ LEDGER = "evidence.jsonl"
 SCHEMA = 1
 KEPT_BODY = 16_384
 
+_LINE_ENDS = {ord(sign): f"\\u{ord(sign):04x}" for sign in "\x85\u2028\u2029"}
+"""What ends a line to some readers of text, and not to JSON."""
+
 
 def timestamp(seconds: float | None = None) -> str:
     """UTC seconds as RFC 3339 with milliseconds; now if not given."""
@@ -39,12 +42,13 @@ class Ledger:
 
     def append(self, type_: str, record: Mapping[str, Any]) -> None:
         """One record as canonical JSON (sorted keys, no spaces)."""
-        line = json.dumps(
+        text = json.dumps(
             {**record, "type": type_, "seq": self._seq, "prev": self._previous},
             sort_keys=True,
             separators=(",", ":"),
             ensure_ascii=False,
-        ).encode("utf-8", "replace")
+        )
+        line = text.translate(_LINE_ENDS).encode("utf-8", "replace")
         self._file.write(line + b"\n")
         self._file.flush()
         self._previous = hashlib.sha256(line).hexdigest()

@@ -27,6 +27,15 @@ def test_a_changed_or_missing_line_shows(tmp_path: Path) -> None:
         assert after["prev"] == hashlib.sha256(before).hexdigest()
 
 
+def test_a_record_is_one_line_to_every_reader(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    odd = "one\u2028two\u2029three\x85four\r\nfive\x0bsix"
+    ledger.append("note", {"text": odd})
+    ledger.close()
+    (line,) = ledger.path.read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["text"] == odd
+
+
 def test_a_line_is_there_before_the_next_is_made(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "a" / "b")
     ledger.append("run", {"text": "one\ntwo \ud800"})
