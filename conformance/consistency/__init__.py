@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conformance.consistency import (
     claims,
+    durability,
     invariants,
     ledgers,
     races,
@@ -15,7 +16,7 @@ from conformance.consistency import (
 from conformance.document import Problem
 from conformance.target import Target
 
-_PARTS = (system, resources, claims, races, ledgers, workflows, invariants, tables)
+_PARTS = (system, resources, claims, races, ledgers, workflows, invariants, durability, tables)
 
 
 def check(target: Target) -> list[Problem]:

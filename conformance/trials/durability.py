@@ -546,9 +546,12 @@ def _misses(
     world: World, write: Acknowledged, reading: Reading
 ) -> tuple[str | None, list[Exchange]]:
     """What is wrong with what is read, in words; None if it is as it must be."""
-    stage = Stage(world, write.tenant, values={**(write.values or {}), "id": write.id})
+    taken = {name: value for name, value in (write.values or {}).items() if name != "id"}
+    stage = Stage(world, write.tenant, values={**taken, "id": write.id})
     stage.records |= _instance(write).lineage()
-    asked = stage.asked(reading)
+    # In an operation {id} is that of the record which the operation is about.
+    plain = replace(stage, values=taken)
+    asked = (stage if reading.operation is None else plain).asked(reading)
     operation = asked.template
     if isinstance(operation, Operation) and operation.next is not None:
         reads = walk(world, asked.persona, *asked.about, asked.payload, "read-back")
