@@ -114,7 +114,11 @@ def finding(world: World, case: Case, verdict: Verdict) -> dict[str, Any]:
         "resource": _words(resource or ""),
     }
     message = re.sub(r"\s+", " ", str(known["says"]).format(**told)).strip()
-    key = f"{name}|{case.id}|{verdict.reason if name.startswith(('leak', 'disclosure')) else ''}"
+    detail = verdict.detail or {}
+    recipe = detail.get("recipe") if detail.get("kind") == "recipe" else None
+    by_reason = name.startswith(("leak", "disclosure"))
+    which = detail.get("key", "") if recipe is not None else verdict.reason if by_reason else ""
+    key = f"{name}|{case.id}|{which}"
     return {
         "id": "F-" + hashlib.sha256(key.encode()).hexdigest()[:10],
         "rule": name,

@@ -155,7 +155,9 @@ class Harness:
         }
         if decided.result is Result.INCONCLUSIVE and not shown:
             shown = {one.id: one for one in self._watch.exchanges[-4:]}
-        drawn = (one.detail for one in (decided, *verdicts) if one.detail is not None)
+        details = (one.detail for one in (decided, *verdicts) if one.detail is not None)
+        # What it takes to see a finding again is for the finding, not for a picture of the case.
+        drawn = (one for one in details if one.get("kind") != "recipe")
         self.judged = Judged(
             case,
             decided,

@@ -18,7 +18,7 @@ from conformance.schema import Request
 from conformance.target import ANONYMOUS, Target
 from conformance.wire import Wire
 
-_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _SHAPE = re.compile(r"\{[^}]*\}")
 _DEPTH = 6
 
@@ -64,6 +64,11 @@ def _shape(path: str) -> str:
 
 def read(target: Target, wire: Wire, folder: Path) -> list[Documented]:
     """The operations of the target's OpenAPI document. Raises NoDocument."""
+    return list(_operations(*source(target, wire, folder)))
+
+
+def source(target: Target, wire: Wire, folder: Path) -> tuple[Any, str]:
+    """The target's OpenAPI document as it was read, and where. Raises NoDocument."""
     where = target.system.openapi or ""
     file = folder / where
     if not where.startswith(("http://", "https://", "/")) and file.exists():
@@ -85,17 +90,17 @@ def read(target: Target, wire: Wire, folder: Path) -> list[Documented]:
         data = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
     except (ValueError, yaml.YAMLError) as error:
         raise NoDocument(f"{where} (system.openapi) is neither JSON nor YAML: {error}") from None
-    return list(_operations(data, where))
+    return data, where
 
 
 def _operations(data: Any, where: str) -> Iterator[Documented]:
     if not isinstance(data, dict) or not isinstance(data.get("paths"), dict):
         raise NoDocument(f"{where} (system.openapi) has no 'paths': it is no OpenAPI document")
-    prefix = _prefix(data)
+    prefix = prefix_of(data)
     for path, item in data["paths"].items():
         if isinstance(item, dict):
             for method, described in item.items():
-                if method in _METHODS:
+                if method in METHODS:
                     body = _taken(data, described)
                     takes = tuple(_properties(data, body, 1))
                     yield Documented(
@@ -107,7 +112,7 @@ def _operations(data: Any, where: str) -> Iterator[Documented]:
                     )
 
 
-def _resolved(data: Any, value: Any) -> dict[str, Any]:
+def resolved(data: Any, value: Any) -> dict[str, Any]:
     """What a reference inside the document stands for; empty where there is nothing."""
     for _ in range(_DEPTH):
         reference = value.get("$ref") if isinstance(value, dict) else None
@@ -125,16 +130,16 @@ def _schema(data: Any, described: dict[str, Any]) -> Any:
     content = described.get("content")
     media = content if isinstance(content, dict) else {}
     named = sorted(media, key=lambda name: "json" not in str(name))
-    return _resolved(data, media[named[0]]).get("schema") if named else described.get("schema")
+    return resolved(data, media[named[0]]).get("schema") if named else described.get("schema")
 
 
 def _taken(data: Any, operation: Any) -> Any:
     operation = operation if isinstance(operation, dict) else {}
     parameters = operation.get("parameters")
     for one in parameters if isinstance(parameters, list) else []:
-        if _resolved(data, one).get("in") == "body":
-            return _resolved(data, one).get("schema")
-    return _schema(data, _resolved(data, operation.get("requestBody")))
+        if resolved(data, one).get("in") == "body":
+            return resolved(data, one).get("schema")
+    return _schema(data, resolved(data, operation.get("requestBody")))
 
 
 def _answered(data: Any, operation: Any) -> Any:
@@ -142,7 +147,7 @@ def _answered(data: Any, operation: Any) -> Any:
     found = responses if isinstance(responses, dict) else {}
     good = sorted(str(status) for status in found if str(status).startswith("2"))
     by_text = {str(status): one for status, one in found.items()}
-    return _schema(data, _resolved(data, by_text[good[0]])) if good else None
+    return _schema(data, resolved(data, by_text[good[0]])) if good else None
 
 
 def _properties(data: Any, schema: Any, depth: int) -> Iterator[Property]:
@@ -151,15 +156,15 @@ def _properties(data: Any, schema: Any, depth: int) -> Iterator[Property]:
     waiting = [(schema, depth, _DEPTH)]
     while waiting:
         one, left, more = waiting.pop(0)
-        resolved = _resolved(data, one)
+        shape = resolved(data, one)
         if not more:
             continue
         for key in ("allOf", "anyOf", "oneOf"):
-            parts = resolved.get(key)
+            parts = shape.get(key)
             waiting += [(part, left, more - 1) for part in parts or () if isinstance(parts, list)]
-        if "items" in resolved:
-            waiting.append((resolved["items"], left, more - 1))
-        properties = resolved.get("properties")
+        if "items" in shape:
+            waiting.append((shape["items"], left, more - 1))
+        properties = shape.get("properties")
         for name, described in (properties if isinstance(properties, dict) else {}).items():
             found.setdefault(str(name), _property(data, str(name), described))
             if left > 1:
@@ -169,11 +174,11 @@ def _properties(data: Any, schema: Any, depth: int) -> Iterator[Property]:
 
 def _property(data: Any, name: str, described: Any) -> Property:
     """One property; of several ways to write it the first that says a type."""
-    outer = _resolved(data, described)
+    outer = resolved(data, described)
     ways = [outer]
     for key in ("allOf", "anyOf", "oneOf"):
         parts = outer.get(key)
-        ways += [_resolved(data, part) for part in parts or () if isinstance(parts, list)]
+        ways += [resolved(data, part) for part in parts or () if isinstance(parts, list)]
     typed = next((way for way in ways if way.get("type") not in (None, "null")), outer)
     values = typed.get("enum")
     kind = typed.get("type")
@@ -188,7 +193,8 @@ def _property(data: Any, name: str, described: Any) -> Property:
     )
 
 
-def _prefix(data: dict[str, Any]) -> str:
+def prefix_of(data: dict[str, Any]) -> str:
+    """The path below which the document's paths lie, as it says itself."""
     servers = data.get("servers")
     first = servers[0] if isinstance(servers, list) and servers else None
     url = first.get("url", "") if isinstance(first, dict) else ""

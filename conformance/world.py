@@ -82,11 +82,15 @@ class World:
                 self._adopt(resource, existing)
 
     def replica(
-        self, environment: Mapping[str, str] | None = None, *, fresh: bool = False
+        self,
+        environment: Mapping[str, str] | None = None,
+        *,
+        fresh: bool = False,
+        kept_for: str = "",
     ) -> Replica:
         """A copy of the target of one's own, as `Replicas.of` starts it."""
         assert self.replicas is not None
-        return self.replicas.of(environment, fresh=fresh)
+        return self.replicas.of(environment, fresh=fresh, kept_for=kept_for)
 
     def anew(self, wire: Wire) -> World:
         """A further world on the target behind `wire`, with sessions and instances of its own.

@@ -5,6 +5,14 @@ from conformance import Case, Harness, alone_where, cases, clauses, oracles, sou
 without_a_copy = alone_where(lambda target: target.system.start is None)
 
 
+@cases(sources.fuzz.campaigns)
+@without_a_copy
+@clauses("owasp-api:API8:2023", "owasp-api:API1:2023", "owasp-api:API3:2023")
+def test_nothing_gives_way(case: Case, harness: Harness) -> None:
+    """Whatever a persona sends, within the API document or against it, no rule is broken by it."""
+    harness.judge(case, trials.fuzz.campaign, oracles.fuzz.withstood)
+
+
 @cases(sources.odd.texts)
 @without_a_copy
 @clauses("hipaa:164.312(c)(1)", "gdpr:Art.32(1)(b)", "owasp-api:API4:2023")
@@ -15,5 +23,19 @@ def test_odd_text_comes_back_as_it_was_sent(case: Case, harness: Harness) -> Non
         trials.odd.texts,
         oracles.odd.comes_back,
         oracles.odd.breaks_nothing,
+        oracles.odd.stays_open,
+    )
+
+
+@cases(sources.odd.others)
+@without_a_copy
+@clauses("owasp-api:API8:2023", "nist-800-53r5:SI-11")
+def test_odd_numbers_dates_and_structures_break_nothing(case: Case, harness: Harness) -> None:
+    """A number, date or structure that makes no sense is refused, or kept as it was sent."""
+    harness.judge(
+        case,
+        trials.odd.others,
+        oracles.odd.breaks_nothing,
+        oracles.odd.comes_back,
         oracles.odd.stays_open,
     )

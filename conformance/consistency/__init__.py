@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conformance.consistency import (
     claims,
+    fuzz,
     durability,
     invariants,
     ledgers,
@@ -16,7 +17,18 @@ from conformance.consistency import (
 from conformance.document import Problem
 from conformance.target import Target
 
-_PARTS = (system, resources, claims, races, ledgers, workflows, invariants, durability, tables)
+_PARTS = (
+    system,
+    resources,
+    claims,
+    races,
+    ledgers,
+    workflows,
+    invariants,
+    durability,
+    fuzz,
+    tables,
+)
 
 
 def check(target: Target) -> list[Problem]:

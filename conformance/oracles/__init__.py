@@ -28,6 +28,7 @@ from conformance.model import (
     decode,
 )
 from conformance.oracles import day_boundary as day_boundary
+from conformance.oracles import fuzz as fuzz
 from conformance.oracles import identity as identity
 from conformance.oracles import odd as odd
 from conformance.oracles import trail as trail

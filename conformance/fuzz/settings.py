@@ -1,0 +1,42 @@
+"""The `fuzz` key of a target file: what is left out of fuzzing, each with its reason."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from conformance.schema import Strict
+
+Reason = Annotated[str, Field(min_length=10, description="why, in some words")]
+
+CHECKS = (
+    "allow_header_conformance",
+    "content_type_conformance",
+    "ensure_resource_availability",
+    "ignored_auth",
+    "missing_required_header",
+    "negative_data_rejection",
+    "not_a_server_error",
+    "object_level_authorization",
+    "positive_data_acceptance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "status_code_conformance",
+    "unsupported_method",
+    "use_after_free",
+)
+"""Schemathesis' own checks, all on unless a target file says otherwise."""
+
+
+class Fuzz(Strict):
+    """What is left out of fuzzing. Without this key everything is tried."""
+
+    off: dict[str, Reason] = Field(
+        default={}, description="checks of Schemathesis that do not fit, with the reason"
+    )
+    leave_out: dict[str, Reason] = Field(
+        default={},
+        description="operations as the API document writes them (METHOD /path, * matches anything)",
+    )
+    graphql: str | None = Field(default=None, description="path of a GraphQL endpoint, or a file")
