@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from conformance.consistency import (
     claims,
-    fuzz,
     durability,
+    fuzz,
     invariants,
     ledgers,
     races,
