@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -26,7 +28,7 @@ from conformance.world import World
 _PER_ROLE = 2
 """Accounts of a role in a tenant that take part; further ones would only cost logins."""
 _PARTS = 1000
-"""What the weights of a workflow add up to, as whole numbers."""
+"""What the weights of a workflow add up to, as whole numbers, at most."""
 
 
 @dataclass
@@ -91,17 +93,27 @@ def _of_role(target: Target, role: str, tenant: str) -> list[str]:
 def _arranged(
     world: World, name: str, workflow: Workflow, people: Mapping[str, float]
 ) -> plan.Workflow:
-    whole = sum(people.values())
-    mix = {one: max(1, round(_PARTS * share / whole)) for one, share in people.items()}
+    if not people:
+        raise NotBuilt(f"nobody of the target file runs {name}")
+    mix = _whole(people)
     scenes: dict[str, tuple[Mapping[str, Any], ...]] = {}
     steps: list[plan.Step] = []
     for persona in people:
         world.live(f"load: making what {name} needs as {persona}")
         scenes[persona], mine = arranged_for(world, name, workflow, persona)
         steps = mine if not steps else [_both(*pair) for pair in zip(steps, mine, strict=True)]
-    if not people:
-        raise NotBuilt(f"nobody of the target file runs {name}")
     return plan.Workflow(name, workflow.rate, mix, tuple(steps), scenes)
+
+
+def _whole(shares: Mapping[str, float]) -> dict[str, int]:
+    """The shares as the smallest whole numbers that stand to each other as they do, about."""
+    whole = sum(shares.values())
+    parts = {
+        one: Fraction(share / whole).limit_denominator(_PARTS) for one, share in shares.items()
+    }
+    common = math.lcm(*(part.denominator for part in parts.values()))
+    common = min(common, _PARTS)
+    return {one: max(1, round(part * common)) for one, part in parts.items()}
 
 
 def _both(one: plan.Step, other: plan.Step) -> plan.Step:
@@ -133,7 +145,7 @@ def arranged_for(
         first = first or mine
         scenes.append(_scene(world, mine, workflow.steps, persona))
     assert first is not None
-    return tuple(scenes), _tried(world, name, first, workflow.steps)
+    return tuple(scenes), _tried(world, name, first, workflow.steps, scenes[0])
 
 
 _Made = tuple[dict[str, Any], dict[str, Instance]]
@@ -248,10 +260,17 @@ def _meant(
 # --- steps -----------------------------------------------------------------------------------
 
 
-def _tried(world: World, name: str, stage: Stage, steps: Sequence[Act]) -> list[plan.Step]:
+def _tried(
+    world: World, name: str, stage: Stage, steps: Sequence[Act], scene: Mapping[str, Any]
+) -> list[plan.Step]:
     """The steps as the persona does them once, one after another. Raises NotBuilt."""
     found = []
     for place, step in enumerate(steps):
+        stage.values |= {
+            part: scene[f"{_turn(place)}.{part}"]
+            for part in ("ids", "term")
+            if f"{_turn(place)}.{part}" in scene
+        }
         asked = stage.asked(step.model_copy(update={"as_": [ME]}))
         read = stage.send(asked, "set-up")
         if world.waits(read):

@@ -126,11 +126,11 @@ class Load(Strict):
         default=60, ge=1, le=100_000, description="workflows under way at a time, at most"
     )
     ramp: list[Annotated[float, Field(gt=0, le=1000)]] = Field(
-        default=[1, 2, 4, 8], min_length=2, description="multiples of the rates, one after another"
+        default=[1, 2, 4], min_length=2, description="multiples of the rates, one after another"
     )
     spike: float = Field(default=5, gt=1, le=1000, description="multiple of the rates")
     recovers: float = Field(
-        default=3, ge=0, le=600, description="seconds until all is well after a spike or a restart"
+        default=2, ge=0, le=600, description="seconds until all is well after a spike or a restart"
     )
     flood: Flood = Flood()
     pool: int = Field(
@@ -145,5 +145,5 @@ class Load(Strict):
     @classmethod
     def _rises(cls, value: list[float]) -> list[float]:
         if value[0] != 1 or sorted(set(value)) != value:
-            raise ValueError("a ramp begins with 1, the declared rate, and rises: [1, 2, 4, 8]")
+            raise ValueError("a ramp begins with 1, the declared rate, and rises: [1, 2, 4]")
         return value
