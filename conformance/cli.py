@@ -22,6 +22,7 @@ from conformance.home import HOME, activate
 from conformance.loading import Loaded, load
 from conformance.progress import Display
 from conformance.target import Target
+from conformance.workload import driving
 
 if TYPE_CHECKING:
     from reports.publish import Published
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         "--stop-after", type=int, metavar="N", help="stop at so many failed cases (one process)"
     )
     run.add_argument("--no-allure", action="store_true", help="without the Allure report")
+    _load(run)
 
     plan = command("plan", "Show every case and request that a run would send; send none.")
     _selection(plan)
@@ -87,6 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--run", type=Path, metavar="DIR", help="the run that holds the finding")
     replay.add_argument("--base-url", metavar="URL", help="a target that already runs there")
 
+    worker = command(
+        "load-worker", "Send a part of the load that a run on another machine asks for."
+    )
+    worker.add_argument("master", metavar="HOST[:PORT]", help="where that run says that it listens")
+
     command("schema", "Print the JSON Schema of the target file, for editors.")
     report = command("report", "Make the reports of a finished run again from its evidence.")
     report.add_argument("folder", type=Path, metavar="DIR")
@@ -99,6 +106,18 @@ def _parser() -> argparse.ArgumentParser:
     prove.add_argument("--suite", action="append", default=[], choices=sorted(suites()))
     prove.add_argument("--json", type=Path, metavar="FILE", help="write the result there")
     return parser
+
+
+def _load(parser: argparse.ArgumentParser) -> None:
+    load = parser.add_argument_group("load", "what sends the load of the suite of that name")
+    load.add_argument("--processes", type=int, default=1, metavar="N", help="of Locust, here")
+    load.add_argument(
+        "--load-workers", type=int, default=0, metavar="N", help="that join from other machines"
+    )
+    load.add_argument(
+        "--bind", default=driving.LOOPBACK, metavar="HOST[:PORT]", help="where they find it"
+    )
+    load.add_argument("--web", action="store_true", help="with Locust's page, on the loopback")
 
 
 def _selection(parser: argparse.ArgumentParser) -> None:
@@ -145,6 +164,8 @@ def _dispatch(options: argparse.Namespace) -> int:
         return _replay(options)
     if options.command == "report":
         return _report(options.folder, allure=not options.no_allure)
+    if options.command == "load-worker":
+        return _work(options.master)
     if options.command == "prove":
         from conformance.proving import prove
 
@@ -225,6 +246,7 @@ def _run(options: argparse.Namespace) -> int:
         # Workers of xdist go on without a suite that cannot be loaded.
         for file in sorted(path.rglob("test_*.py")) if path.is_dir() else [path]:
             planning.load_suite(file)
+    driving.ask(_means(options))
     loaded = load(options.target)
     out = planning.out_folder(options.out, options.target)
     (out / "evidence.jsonl").unlink(missing_ok=True)
@@ -237,6 +259,31 @@ def _run(options: argparse.Namespace) -> int:
     if not (out / "evidence.jsonl").exists():
         raise WrongCall("the run left no evidence; the message above says why")
     return _report(out, allure=not options.no_allure)
+
+
+def _means(options: argparse.Namespace) -> driving.Means:
+    if options.processes < 0 or options.load_workers < 0:
+        raise WrongCall("--processes and --load-workers take numbers from 0 on")
+    if options.processes + options.load_workers < 1:
+        raise WrongCall("nobody would send load: say --processes or --load-workers")
+    if options.load_workers and options.bind == driving.LOOPBACK:
+        raise WrongCall(
+            "workers on other machines cannot reach the loopback: say --bind with the address of "
+            "this machine in a network that only they are in"
+        )
+    try:
+        driving.address(options.bind)
+    except ValueError as problem:
+        raise WrongCall(str(problem)) from None
+    return driving.Means(options.processes, options.load_workers, options.bind, options.web)
+
+
+def _work(master: str) -> int:
+    try:
+        driving.address(master)
+    except ValueError as problem:
+        raise WrongCall(str(problem)) from None
+    return CONFORMANT if driving.work(master) == 0 else UNREACHABLE
 
 
 def _report(folder: Path, *, allure: bool) -> int:

@@ -18,6 +18,8 @@ from conformance.workload.filling import Filled
 from conformance.workload.plan import Plan
 
 _CHUNK = _HEAD = 64 * 1024
+_IDLE = 1.0
+"""Seconds after which an idle connection is not used again."""
 
 
 class Broken(Exception):
@@ -30,10 +32,17 @@ class _Line:
     def __init__(self, inner: Any, most: int, timeout: float) -> None:
         self._inner, self._most, self._timeout = inner, most, timeout
         self._left, self._until, self._ends = most, 0.0, False
+        self._used = time.monotonic()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the target is unlikely to close it just now for having been idle."""
+        return time.monotonic() - self._used < _IDLE
 
     def sendall(self, data: bytes) -> None:
         self._left, self._ends = self._most, False
-        self._until = time.monotonic() + self._timeout
+        self._used = time.monotonic()
+        self._until = self._used + self._timeout
         self._inner.sendall(data)
 
     def recv(self, size: int) -> bytes:
@@ -47,6 +56,7 @@ class _Line:
         if not data and self._ends:
             raise Broken("the connection was closed before the answer had ended")
         self._ends = not data
+        self._used = time.monotonic()
         return data
 
     def __getattr__(self, name: str) -> Any:
@@ -70,10 +80,18 @@ def client(plan: Plan) -> HTTPClient:
         **options,
     )
     pool = client._connection_pool
-    connect = pool._create_socket
-    pool._create_socket = lambda: _Line(  # type: ignore[method-assign]
-        connect(), plan.most_bytes + _HEAD, plan.timeout
-    )
+    connect, alive = pool._create_socket, pool._is_socket_alive
+
+    def bounded() -> Any:
+        return _Line(connect(), plan.most_bytes + _HEAD, plan.timeout)
+
+    def usable(line: Any) -> bool:
+        return bool(line.fresh and alive(line))
+
+    pool._create_socket = bounded  # type: ignore[method-assign]
+    pool._is_socket_alive = usable  # type: ignore[method-assign,assignment]
+    # What fails is to be counted, not tried again: it tries as often as the pool has connections.
+    pool.size = -1
     return client
 
 

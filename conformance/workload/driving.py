@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from conformance.home import HOME
@@ -29,12 +29,43 @@ from conformance.workload.samples import Samples
 
 _HERE = Path(__file__).parent
 LOOPBACK = "127.0.0.1"
+PORT = 5557
+"""Where a run listens for workers of other machines unless `bind` says another port."""
+MEANS = "WARDPROOF_LOAD_MEANS"
 _STARTING = 60.0
 _JOINING = 300.0
 
 
 class NotDriven(Exception):
     """Locust sent nothing, or not all of it: nothing can be said about the target. Says why."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """What sends: processes here, workers on other machines, and where a master listens for them.
+
+    `web` shows Locust's page, on the loopback.
+    """
+
+    processes: int = 1
+    workers: int = 0
+    bind: str = LOOPBACK
+    web: bool = False
+
+    @property
+    def together(self) -> bool:
+        """Whether it takes a master that tells the others what to do."""
+        return self.processes > 1 or self.workers > 0
+
+
+def asked() -> Means:
+    """The means that the command line asked for, in the environment of this process."""
+    return Means(**json.loads(os.environ.get(MEANS, "{}")))
+
+
+def ask(means: Means) -> None:
+    """Have every run of this process and its children use these means."""
+    os.environ[MEANS] = json.dumps(asdict(means))
 
 
 @dataclass(frozen=True)
@@ -89,38 +120,34 @@ def run(
     plan: Plan,
     out: Path,
     *,
-    processes: int = 1,
-    web: bool = False,
-    workers: int = 0,
-    bind: str = LOOPBACK,
+    means: Means | None = None,
     acts: Sequence[Act] = (),
     live: Callable[[str], None] | None = None,
 ) -> Samples:
     """What a run of the plan measured; samples and Locust's log are left in the folder `out`.
 
-    `processes` of Locust send, on this machine; with more than one, or with `workers` on other
-    machines, a master that listens on `bind` tells them what to do. `web` shows Locust's page on
-    the loopback. `acts` are done in a thread of their own; what one of them raises ends the run
-    and is raised. Raises NotDriven when nothing was sent, or not by everybody.
+    `means` are those that the command line asked for unless given. `acts` are done in a thread of
+    their own; what one of them raises ends the run and is raised. Raises NotDriven when nothing
+    was sent, or not by everybody.
     """
     if plan.users + plan.flooding < 1 or not plan.workflows:
         raise NotDriven("the plan has no users or no workflow, so nothing would be sent")
     out.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="wardproof-load-"))
     driving = Driving(plan, folder)
-    say = live or _unheard
+    say, means = live or _unheard, means or asked()
     try:
         (folder / reading.PLAN).touch(mode=0o600)
         (folder / reading.PLAN).write_text(dumped(plan), encoding="utf-8")
         log = out / "locust.log"
-        with _processes(plan, folder, log, processes, workers, bind, web=web, say=say) as started:
-            _conduct(driving, started, acts, say, _JOINING if workers else _STARTING, log)
+        with _processes(plan, folder, log, means, say) as started:
+            _conduct(driving, started, acts, say, _JOINING if means.workers else _STARTING, log)
         found = reading.read(folder)
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(folder / reading.SAMPLES, out / reading.SAMPLES)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return _checked(found, processes if not workers else processes + workers, log)
+    return _checked(found, means.processes + means.workers, log)
 
 
 def _unheard(_line: str) -> None:
@@ -161,38 +188,30 @@ def _tail(log: Path) -> str:
 
 @contextlib.contextmanager
 def _processes(
-    plan: Plan,
-    folder: Path,
-    log: Path,
-    processes: int,
-    workers: int,
-    bind: str,
-    *,
-    web: bool,
-    say: Callable[[str], None],
+    plan: Plan, folder: Path, log: Path, means: Means, say: Callable[[str], None]
 ) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Locust's processes, the one that conducts first; all of them have ended afterwards."""
     started: list[subprocess.Popen[bytes]] = []
-    together = processes > 1 or workers > 0
     users = str(plan.users + plan.flooding)
     options = ["--users", users, "--spawn-rate", users]
-    if web:
+    if means.web:
         page = free_port()
         options += ["--autostart", "--web-host", LOOPBACK, "--web-port", str(page)]
         say(f"Locust's page: http://{LOOPBACK}:{page}")
     else:
         options += ["--headless", "--only-summary"]
-    port = free_port()
-    if together:
-        options += ["--master", "--master-bind-host", bind, "--master-bind-port", str(port)]
-        options += ["--expect-workers", str(processes + workers)]
-    if workers:
-        say(f"waiting for {workers} workers: wardproof load-worker {bind}:{port}")
+    host, port = address(means.bind) if means.workers else (means.bind, free_port())
+    if means.together:
+        options += ["--master", "--master-bind-host", host, "--master-bind-port", str(port)]
+        options += ["--expect-workers", str(means.processes + means.workers)]
+    if means.workers:
+        say(f"waiting for {means.workers} workers: wardproof load-worker {host}:{port}")
     try:
         with log.open("ab") as output:
-            started.append(_start(options, {reading.OUT: str(folder)}, output.fileno()))
-            for _ in range(processes if together else 0):
-                options = worker_options("127.0.0.1" if bind in _ANY else bind, port)
+            here = {reading.OUT: str(folder), "LOCUST_WAIT_FOR_WORKERS_REPORT_AFTER_RAMP_UP": "0"}
+            started.append(_start(options, here, output.fileno()))
+            for _ in range(means.processes if means.together else 0):
+                options = worker_options(LOOPBACK if host in _ANY else host, port)
                 started.append(_start(options, {}, output.fileno()))
         yield started
     finally:
@@ -200,7 +219,7 @@ def _processes(
             end(process)
 
 
-_ANY = ("*", "0.0.0.0", "")  # noqa: S104 - addresses to recognize, not to listen on
+_ANY = ("*", "0.0.0.0")  # noqa: S104 - addresses to recognize, not to listen on
 
 
 def worker_options(host: str, port: int) -> list[str]:
@@ -311,3 +330,37 @@ class _Count:
             self._found += data.count(b'["r"')
             self._at += len(data)
         return self._found
+
+
+# --- a worker for runs on another machine --------------------------------------------------------
+
+
+def address(text: str) -> tuple[str, int]:
+    """Host and port of HOST[:PORT]. Raises ValueError."""
+    host, colon, port = text.rpartition(":")
+    if not colon:
+        return text, PORT
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(f"{text!r} is not HOST or HOST:PORT, like 10.0.0.5:{PORT}")
+    return host, int(port)
+
+
+def work(master: str) -> int:
+    """Send what runs at HOST[:PORT] ask for, one after the other, until there is none any more.
+
+    Returns Locust's exit code when no run has been there for some five minutes.
+    """
+    options = worker_options(*address(master))
+    while True:
+        process = subprocess.Popen(
+            command(options),
+            env=environment({}),
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+        )
+        try:
+            code = process.wait()
+        finally:
+            process.kill()
+            process.wait()
+        if code:
+            return code

@@ -181,7 +181,7 @@ class Visit:
             sender.keep(exchange.row("failed", exchange.error, _SHOWN))
         elif watched is not None and self.sent is not None and self.sent > watched:
             sender.keep(exchange.row("served", "", most))
-        elif not flag:
+        elif not flag and not self.flood:
             name = (self.due.workflow, exchange.step.name)
             sender.slow(name, seconds, lambda: exchange.row("slow", "", _SHOWN))
 
