@@ -39,3 +39,11 @@ def test_odd_numbers_dates_and_structures_break_nothing(case: Case, harness: Har
         oracles.odd.comes_back,
         oracles.odd.stays_open,
     )
+
+
+@cases(sources.odd.parameters)
+@without_a_copy
+@clauses("owasp-api:API8:2023", "nist-800-53r5:SI-11")
+def test_odd_parameters_break_nothing(case: Case, harness: Harness) -> None:
+    """Whatever is asked for in a query or as an id, the answer is no failure."""
+    harness.judge(case, trials.odd.parameters, oracles.odd.breaks_nothing)

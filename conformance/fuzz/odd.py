@@ -60,6 +60,7 @@ class Row(Strict):
     long: bool = False
     harsh: bool = False
     formula: bool = False
+    means: Any = None
     why: str = Field(min_length=1)
     source: str | None = None
 
@@ -91,6 +92,7 @@ class Odd:
     long: bool = False
     harsh: bool = False
     formula: bool = False
+    means: Any = None
 
 
 def made(row: Row) -> Any:
@@ -133,6 +135,7 @@ def load(path: Path = PATH) -> tuple[Odd, ...]:
             row.long,
             row.harsh,
             row.formula,
+            row.means,
         )
         for row in rows.values
     )

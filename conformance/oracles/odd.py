@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from conformance.model import Case, Outcome, Read, Verdict
 from conformance.verdicts import failed, no_statement, passed, unknown
 
 _SHOWN = 60
+_CLOSE = Decimal("0.000001")
+"""By how much a number may be rounded, as a share of it."""
+_APART = dt.timedelta(hours=15)
+"""How far two writings of an instant may be apart whose zones are not known."""
 
 
 def settled(text: str) -> str:
@@ -22,24 +28,63 @@ def settled(text: str) -> str:
     return unicodedata.normalize("NFC", lines).strip()
 
 
+def says_the_same(kind: str, sent: Any, back: Any) -> bool:
+    """Whether a number or a date is there as it was sent; what is neither is not judged."""
+    if sent is None or str(sent) == str(back):
+        return sent is not None
+    if kind == "number":
+        one, other = _number(sent), _number(back)
+        if other is None:
+            return False
+        if one is None or one.is_nan() or other.is_nan():
+            return False
+        return abs(one - other) <= abs(one) * _CLOSE
+    one_day, other_day = _day(sent), _day(back)
+    if one_day is None or other_day is None:
+        return False
+    return abs(one_day - other_day) <= _APART
+
+
+def _number(value: Any) -> Decimal | None:
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        return None
+
+
+def _day(value: Any) -> dt.datetime | None:
+    """A date or an instant without its zone."""
+    try:
+        return dt.datetime.fromisoformat(str(value)).replace(tzinfo=None)
+    except ValueError:
+        return None
+
+
 @dataclass(frozen=True)
 class Returned:
-    """A text that was accepted, and what was read in its place afterwards.
+    """A value that was accepted, and what was read in its place afterwards.
 
-    `values` are the names of the odd values in it; `back` is None where nothing was there.
+    `values` are the names of the odd values in it; `back` is None where nothing was there; `means`
+    is what else may be there.
     """
 
     place: str
     values: tuple[str, ...]
-    sent: str
+    sent: Any
     back: Any
     write: Read
     read: Read
+    kind: str = "text"
+    means: Any = None
 
     @property
     def kept(self) -> bool:
-        """Whether the text is there as it was sent, perhaps with something around it."""
-        return isinstance(self.back, str) and settled(self.sent) in settled(self.back)
+        """Whether it is there as it was sent: a text perhaps with something around it."""
+        if self.kind == "text":
+            return isinstance(self.back, str) and settled(self.sent) in settled(self.back)
+        return self.back is None or any(
+            says_the_same(self.kind, one, self.back) for one in (self.sent, self.means)
+        )
 
 
 @dataclass(frozen=True)
@@ -58,11 +103,15 @@ class Broken:
 
 @dataclass(frozen=True)
 class Opened:
-    """What shows records, before odd values were accepted and afterwards."""
+    """What shows records, before odd values were accepted and afterwards.
+
+    `culprit` is the value that shut it, where it could be told from the others.
+    """
 
     says: str
     before: Read
     after: Read
+    culprit: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +119,7 @@ class Odds:
     """All that came of one operation's odd values.
 
     `plain` is the operation with ordinary values; `refused` names what was refused, `left` counts
-    what there was no time for.
+    what was left out.
     """
 
     case: Case
@@ -101,7 +150,7 @@ def comes_back(odds: Odds) -> Verdict:
 def breaks_nothing(odds: Odds) -> Verdict:
     """No odd value meets a failure: it is accepted, or refused with a 4xx."""
     for one in odds.broken:
-        if _fails(one.control):
+        if failed_to_answer(one.control):
             return unknown(
                 f"{_of(one.place, one.values)}: {_failure(one.again)}, and so were ordinary values",
                 one.again,
@@ -122,11 +171,11 @@ def breaks_nothing(odds: Odds) -> Verdict:
 
 def stays_open(odds: Odds) -> Verdict:
     """Lists and records can be read after odd values were accepted, as before."""
-    shut = [one for one in odds.opened if _fails(one.after) or _unreadable(one)]
+    shut = [one for one in odds.opened if failed_to_answer(one.after) or _unreadable(one)]
     told = [one for one in shut if one.before.outcome is Outcome.ALLOWED]
     if told:
         first = told[0]
-        accepted = ", ".join(odds.accepted[:6]) or "an odd value"
+        accepted = first.culprit or ", ".join(odds.accepted[:6]) or "an odd value"
         return failed(
             "poisoned",
             "fuzz.poisoned",
@@ -142,7 +191,8 @@ def _unreadable(one: Opened) -> bool:
     return one.before.outcome is Outcome.ALLOWED and one.after.outcome is Outcome.BROKEN
 
 
-def _fails(read: Read) -> bool:
+def failed_to_answer(read: Read) -> bool:
+    """Whether there is no answer, or one that says that the target failed."""
     answer = read.exchange.answer
     return answer is None or answer.status >= 500
 
@@ -161,7 +211,7 @@ def _of(place: str, names: Sequence[str]) -> str:
 
 def _altered(one: Returned) -> str:
     where = _of(one.place, one.values)
-    if not isinstance(one.back, str):
+    if one.kind != "text" or not isinstance(one.back, str):
         return f"{where} was accepted and came back as {_shown(one.back)}"
     sent, back = settled(one.sent), settled(one.back)
     if len(back) < len(sent) and sent.startswith(back):
@@ -203,4 +253,4 @@ def _counts(odds: Odds) -> Iterator[str]:
     if odds.refused:
         yield f"{len(odds.refused)} were refused"
     if odds.left:
-        yield f"{odds.left} groups were not taken apart"
+        yield f"{odds.left} more were left out"

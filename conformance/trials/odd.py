@@ -6,39 +6,53 @@ together; where they are refused or something breaks, they are taken apart until
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 from zlib import crc32
 
 from conformance.comparison import leaves, parsed
-from conformance.fields import own, properties
 from conformance.fuzz import odd
 from conformance.fuzz.odd import Odd
 from conformance.instances import Instance, NotBuilt, Payload
 from conformance.model import Case, Outcome, Read
-from conformance.oracles.odd import Broken, Odds, Opened, Returned, settled
-from conformance.schema import changed
+from conformance.oracles.odd import (
+    Broken,
+    Odds,
+    Opened,
+    Returned,
+    failed_to_answer,
+    says_the_same,
+    settled,
+)
+from conformance.schema import changed, placeholders_in
 from conformance.sources.odd import Path, Slot, body_of, slots
 from conformance.sources.transport import door_to
 from conformance.target import SAFE_KINDS
 from conformance.template import Unfilled, render
+from conformance.trials.pages import walk
 from conformance.trials.properties import Seer, readers, seen_by
-from conformance.trials.setting import Setting, may_disrupt, on, permitted, remember
+from conformance.trials.setting import Setting, may_disrupt, on, permitted, remember, send
 from conformance.world import World
 
-MOST_SENT = 60
-MOST_SENT_EVERYWHERE = 600
+MOST_SENT = 120
+MOST_SENT_EVERYWHERE = 800
+MOST_ASKED = 20
 _MOST_SETTINGS = 12
-"""Requests with odd values to one operation; records of their own that it may need for them."""
+"""Requests with odd values to one operation; reads; records of its own that an operation needs."""
 
 _SHORT = 60
 """Characters of odd values that go into a field for names and words."""
 _DOORS = 6
+_PAGES = 4
+_LONGEST_IN_A_URL = 2000
 _BROKEN = 3
+_MOST_ALONE = 150
 
 Load = Mapping[Slot, tuple[Odd, ...]]
 
@@ -62,7 +76,7 @@ class Sent:
     """A request with odd values: what was put where, and what came of it."""
 
     read: Read
-    texts: Mapping[Slot, str]
+    values: Mapping[Slot, Any]
     made: Instance | None
 
 
@@ -81,6 +95,7 @@ class _Try:
     shown: dict[Slot, str] = field(default_factory=dict)
     returned: list[Returned] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
+    loads: list[Load] = field(default_factory=list)
     accepted: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
@@ -90,18 +105,13 @@ def _send(trying: _Try, load: Load, purpose: str = "attempt") -> Sent:
     world, setting = trying.world, trying.setting
     ids = [setting.instance.id] if setting.instance else []
     plain = _payload(world, setting, ids=ids)
-    try:
-        body = render(body_of(setting.operation), plain.lookup)
-    except Unfilled as missing:
-        raise NotBuilt(f"{setting.resource}.{setting.name}: {missing}") from None
-    texts: dict[Slot, str] = {}
+    body = _rendered(trying, plain)
+    values: dict[Slot, Any] = {}
     for slot in trying.slots:
         if slot in load:
-            body, told = _filled(world, plain, body, slot, load[slot])
+            body, values[slot] = _filled(world, plain, body, slot, load[slot])
         else:
-            told = _at(body, slot.path)
-        if isinstance(told, str):
-            texts[slot] = told
+            values[slot] = _at(body, slot.path)
     given: dict[str, Any] = {"ids": ids, "odd_body": _written(setting, body)}
     payload = _payload(world, setting, **given)
     payload.carried |= plain.carried
@@ -120,7 +130,19 @@ def _send(trying: _Try, load: Load, purpose: str = "attempt") -> Sent:
     made = None
     if trying.case.kind == "create" and read.outcome is Outcome.ALLOWED and read.exchange.answer:
         made = remember(world, setting, setting.persona, read.exchange, payload)
-    return Sent(read, texts, made)
+    return Sent(read, values, made)
+
+
+def _rendered(trying: _Try, payload: Payload | None = None) -> Any:
+    """The body with ordinary values."""
+    setting = trying.setting
+    if payload is None:
+        ids = [setting.instance.id] if setting.instance else []
+        payload = _payload(trying.world, setting, ids=ids)
+    try:
+        return render(body_of(setting.operation), payload.lookup)
+    except Unfilled as missing:
+        raise NotBuilt(f"{setting.resource}.{setting.name}: {missing}") from None
 
 
 def _payload(world: World, setting: Setting, **given: Any) -> Payload:
@@ -204,26 +226,23 @@ def _record(trying: _Try, made: Instance | None) -> tuple[Any, Read] | None:
     return None
 
 
-def _echoed(sent: Sent) -> Any:
-    """The record in the answer to the write itself."""
-    answer = sent.read.exchange.answer
-    data = parsed(answer) if answer is not None else None
-    found = own(data, sent.made.id) if sent.made else []
-    return found[0] if found else properties(data) if isinstance(data, dict) else data
-
-
 def _learn(trying: _Try, sent: Sent) -> None:
-    """Where each text of an ordinary request comes back: the paths of the record that show it."""
+    """Where each value of an ordinary request comes back: the paths of the record that show it."""
     found = _record(trying, sent.made)
     if found is None or found[0] is None:
         return
     told = list(leaves(found[0]))
-    for slot, text in sent.texts.items():
-        if slot.kind != "text":
-            continue
-        here = [path for path, leaf in told if isinstance(leaf, str) and text in leaf]
-        name = str(slot.path[-1])
-        here.sort(key=lambda path: (not path.endswith(f".{name}"), len(path)))
+    for slot, value in sent.values.items():
+        name = f".{slot.path[-1]}"
+        if slot.kind == "text" and isinstance(value, str):
+            here = [path for path, leaf in told if isinstance(leaf, str) and value in leaf]
+        else:
+            here = [
+                path
+                for path, leaf in told
+                if path.endswith(name) and says_the_same(slot.kind, value, leaf)
+            ]
+        here.sort(key=lambda path: (not path.endswith(name), len(path)))
         if here:
             trying.shown[slot] = here[0]
 
@@ -239,12 +258,16 @@ def _compare(trying: _Try, sent: Sent, load: Load) -> list[Returned]:
         return []
     result = []
     for slot, odds in load.items():
-        if slot not in trying.shown or slot not in sent.texts:
+        if slot not in trying.shown or odds[0].kind != slot.kind:
             continue
-        text = sent.texts[slot]
         back = told.get(trying.shown[slot])
         names = tuple(one.name for one in odds)
-        one = Returned(slot.name, names, text, back, sent.read, read)
+        value, means = sent.values[slot], odds[0].means
+        one = Returned(slot.name, names, value, back, sent.read, read, slot.kind, means)
+        if not one.kept and slot.kind != "text" and not _follows(trying, slot):
+            # It was the same by chance.
+            del trying.shown[slot]
+            continue
         if not one.kept and len(odds) > 1 and isinstance(back, str):
             lost = tuple(odd.name for odd in odds if settled(str(odd.value)) not in settled(back))
             one = replace(one, values=lost or names)
@@ -252,14 +275,48 @@ def _compare(trying: _Try, sent: Sent, load: Load) -> list[Returned]:
     return result
 
 
+def _follows(trying: _Try, slot: Slot) -> bool:
+    """Whether the record shows another ordinary value in that place, once that was sent."""
+    usual = _at(_rendered(trying), slot.path)
+    other: Any = None
+    if slot.kind == "number":
+        other = usual - 1 if isinstance(usual, int | float) and usual > 1 else 1
+    else:
+        with contextlib.suppress(ValueError):
+            other = dt.datetime.fromisoformat(str(usual)) - dt.timedelta(days=3)
+            other = other.isoformat() if "T" in str(usual) else other.date().isoformat()
+    if other is None:
+        return False
+    ordinary = Odd("ordinary", "number" if slot.kind == "number" else "date", other, "")
+    sent = _once_more(trying, {slot: (ordinary,)})
+    found = _record(trying, sent.made) if sent.read.outcome is Outcome.ALLOWED else None
+    if found is None or found[0] is None:
+        return False
+    return says_the_same(slot.kind, other, dict(leaves(found[0])).get(trying.shown[slot]))
+
+
 # --- several together, then taken apart ------------------------------------------------------
 
 
-def _loads(trying: _Try, *, everywhere: bool) -> Iterator[Load]:
+def _singles(trying: _Try) -> Iterator[Load]:
+    """One odd value in one place: numbers for numbers, dates for dates; structures anywhere."""
+    structures = odd.values("structure")
+    for one in structures:
+        yield dict.fromkeys(trying.slots, (one,))
+    kinds = {"number": odd.values("number"), "date": odd.values("date")}
+    fitting = [(slot, one) for slot in trying.slots for one in kinds.get(slot.kind, ())]
+    # Should time run out, then for each place at another value.
+    fitting.sort(key=lambda pair: crc32(f"{pair[0].name}.{pair[1].name}".encode()))
+    for slot, one in fitting:
+        yield {slot: (one,)}
+
+
+def _loads(trying: _Try) -> Iterator[Load]:
     """What goes into which place together; all of it somewhere, or all of it everywhere.
 
     What may be refused comes last and by itself.
     """
+    everywhere = trying.case.variant is not None
     rows = odd.values("text")
     mild = [one for one in rows if not (one.harsh or one.alone or one.first or one.long)]
     single = [(one,) for one in rows if (one.alone or one.first) and not one.harsh]
@@ -312,6 +369,15 @@ def _halves(load: Load) -> list[Load]:
 
 def texts(world: World, case: Case) -> Odds:
     """Odd texts in every place of a write that takes texts, read back by somebody who may."""
+    return _tried(world, case, _loads)
+
+
+def others(world: World, case: Case) -> Odds:
+    """Odd numbers, dates and structures in every place of a write, one at a time."""
+    return _tried(world, case, _singles)
+
+
+def _tried(world: World, case: Case, loads: Callable[[_Try], Iterable[Load]]) -> Odds:
     place = apart(world)
     trying = _begun(place, case)
     plain = _send(trying, {}, "control")
@@ -319,17 +385,39 @@ def texts(world: World, case: Case) -> Odds:
         return Odds(case, plain.read)
     _learn(trying, plain)
     doors = _doors(place, trying, plain.made)
-    before = [(says, _open(place, case, instance)) for says, case, instance in doors]
-    left = _taken_apart(trying, _loads(trying, everywhere=case.variant is not None))
-    opened = tuple(
-        Opened(says, one, _open(place, case, instance))
-        for (says, one), (_says, case, instance) in zip(before, doors, strict=True)
-        if trying.accepted
-    )
-    odds = _concluded(trying, plain.read, opened, left)
-    if any(one.after.outcome is Outcome.BROKEN for one in opened) and place is not world:
-        world.replica(fresh=True)
-    return odds
+    before = [(door, _open(place, door)) for door in doors]
+    left = _taken_apart(trying, loads(trying))
+    opened = [
+        Opened(door.says, read, _open(place, door))
+        for door, read in before
+        if trying.accepted and read.outcome is Outcome.ALLOWED
+    ]
+    shut = next((one for one in opened if one.after.outcome is Outcome.BROKEN), None)
+    if shut is not None and place is not world:
+        # Nobody else is to meet what this case has left behind.
+        fresh = world.replica(fresh=True).world
+        culprit = _culprit(fresh, case, shut, trying.loads)
+        opened = [replace(one, culprit=culprit) for one in opened]
+        if culprit:
+            world.replica(fresh=True)
+    return _concluded(trying, plain.read, tuple(opened), left)
+
+
+def _culprit(world: World, case: Case, shut: Opened, loads: Sequence[Load]) -> str:
+    """The one accepted value after which the door is shut, tried alone; empty if none is."""
+    trying = _begun(world, case)
+    plain = _send(trying, {}, "control")
+    found = (one for one in _doors(world, trying, plain.made) if one.says == shut.says)
+    door = next(found, None)
+    if door is None:
+        return ""
+    singles = [{slot: (one,)} for load in loads for slot, odds in load.items() for one in odds]
+    for single in singles[:_MOST_ALONE]:
+        sent = _once_more(trying, single)
+        if sent.read.outcome is Outcome.ALLOWED and _open(world, door).outcome is Outcome.BROKEN:
+            slot, odds = next(iter(single.items()))
+            return f"{odds[0].name} in {slot.name}"
+    return ""
 
 
 def _begun(world: World, case: Case) -> _Try:
@@ -345,16 +433,16 @@ def _taken_apart(trying: _Try, loads: Iterable[Load]) -> int:
     while waiting and trying.sent < trying.budget and len(trying.broken) < _BROKEN:
         load = waiting.popleft()
         sent = _once_more(trying, load)
-        answer = sent.read.exchange.answer
         parts = _halves(load)
         if sent.read.outcome is Outcome.ALLOWED:
+            trying.loads.append(load)
             trying.accepted += [one.name for odds in load.values() for one in odds]
             returned = _compare(trying, sent, load)
             trying.returned += returned
         elif sent.read.outcome is Outcome.CONFLICT and trying.settings >= _MOST_SETTINGS:
             waiting.append(load)
             break
-        elif answer is None or answer.status >= 500:
+        elif failed_to_answer(sent.read):
             # Nearest first: the smallest request that breaks it says most.
             waiting.extendleft(reversed(parts))
             if not parts:
@@ -380,8 +468,7 @@ def _once_more(trying: _Try, load: Load) -> Sent:
 def _note_broken(trying: _Try, load: Load, first: Read) -> None:
     slot, odds = next(iter(load.items()))
     again = _once_more(trying, load).read
-    answer = again.exchange.answer
-    if answer is not None and answer.status < 500:
+    if not failed_to_answer(again):
         return
     if trying.case.kind != "create":
         trying.setting = permitted(trying.world, trying.case)
@@ -408,14 +495,82 @@ def _concluded(trying: _Try, plain: Read, opened: tuple[Opened, ...], left: int)
     )
 
 
+# --- parameters ------------------------------------------------------------------------------
+
+
+def parameters(world: World, case: Case) -> Odds:
+    """Odd values in the query and in the id of a read, one at a time."""
+    place = apart(world)
+    setting = permitted(place, case)
+    plain, _payload = send(place, setting, setting.persona, "control")
+    if plain.outcome is not Outcome.ALLOWED:
+        return Odds(case, plain)
+    most = MOST_ASKED if case.variant is None else MOST_SENT_EVERYWHERE
+    asked = list(_asked(setting))
+    broken: list[Broken] = []
+    for where, one, given in asked[:most]:
+        read, _ = send(place, setting, setting.persona, "attempt", **given)
+        if failed_to_answer(read):
+            again, _ = send(place, setting, setting.persona, "attempt", **given)
+            control, _ = send(place, setting, setting.persona, "control")
+            if failed_to_answer(again):
+                broken.append(Broken(where, (one.name,), read, again, control))
+        if len(broken) >= _BROKEN:
+            break
+    sent, left = len(asked[:most]), len(asked[most:])
+    return Odds(case, plain, broken=tuple(broken), sent=sent, left=left)
+
+
+def _asked(setting: Setting) -> Iterator[tuple[str, Odd, dict[str, Any]]]:
+    """Where, what, and how it is sent; what is searched for first, then the rest mixed."""
+    operation = setting.operation
+    rest: list[tuple[str, Odd, dict[str, Any]]] = []
+    for name, template in operation.query.items():
+        searches = "term" in placeholders_in(template)
+        for one in odd.values():
+            if isinstance(one.value, list | dict) or one.value is None or not _in_a_url(one):
+                continue
+            changed_query = {**operation.query, name: "{odd_value}"}
+            asking = changed(operation, {"query": changed_query})
+            found = (f"?{name}", one, {"template": asking, "odd_value": one.value})
+            if searches and one.kind == "text":
+                yield found
+            else:
+                rest.append(found)
+    if setting.instance is not None:
+        for one in odd.values("text", "number"):
+            if _in_a_url(one):
+                ghost = replace(setting.instance, id=str(one.value))
+                lineage = {**setting.lineage, ghost.resource: ghost}
+                rest.append(("the id", one, {"lineage": lineage, "ids": [ghost.id]}))
+    rest.sort(key=lambda each: crc32(f"{operation.request} {each[0]} {each[1].name}".encode()))
+    yield from rest
+
+
+def _in_a_url(one: Odd) -> bool:
+    """Whether a URL can hold the value: UTF-8, and not as long as a note."""
+    try:
+        return len(str(one.value).encode()) < _LONGEST_IN_A_URL
+    except UnicodeEncodeError:
+        return False
+
+
 # --- whether what shows records still opens --------------------------------------------------
 
-Door = tuple[str, Case, Instance | None]
+
+@dataclass(frozen=True)
+class Door:
+    """What shows records, asked by the first who may."""
+
+    says: str
+    case: Case
+    instance: Instance | None
 
 
 def _doors(world: World, trying: _Try, made: Instance | None) -> list[Door]:
-    """What shows records of the resource, and of those above it, by the first who may."""
+    """What shows records of the resource, and of those above it."""
     instance = made or trying.setting.instance
+    line = instance.lineage() if instance else {}
     found: list[Door] = []
     for resource in (trying.setting.resource, *world.target.ancestors(trying.setting.resource)):
         described = world.target.resources[resource]
@@ -425,22 +580,20 @@ def _doors(world: World, trying: _Try, made: Instance | None) -> list[Door]:
             if operation.not_tested or "term" in operation.placeholders:
                 continue
             case = door_to(world.target, resource, name)
+            about = world.target.object_of(resource, name)
             if case is None or case.tenant != trying.setting.tenant:
                 continue
-            about = world.target.object_of(resource, name)
-            line = instance.lineage() if instance else {}
-            if about is not None and about not in line:
-                continue
-            found.append((f"'{name}' of {resource}", case, line.get(about) if about else None))
+            if about is None or about in line:
+                found.append(Door(f"'{name}' of {resource}", case, line.get(about or "")))
     return found[:_DOORS]
 
 
-def _open(world: World, case: Case, instance: Instance | None) -> Read:
+def _open(world: World, door: Door) -> Read:
     """The last page of what the door shows, or the first that fails."""
-    from conformance.trials.pages import walk
-
+    case = door.case
     assert case.persona and case.resource and case.operation
-    setting = on(world, case, instance)
+    setting = on(world, case, door.instance)
     payload = world.payload(case.persona, case.resource, setting.tenant, setting.lineage)
-    reads = walk(world, case.persona, case.resource, case.operation, payload, "read-back", limit=4)
+    about = (case.persona, case.resource, case.operation)
+    reads = walk(world, *about, payload, "read-back", limit=_PAGES)
     return next((one for one in reads if one.outcome is not Outcome.ALLOWED), reads[-1])

@@ -46,6 +46,9 @@ class Unpacking:
         except zlib.error:
             await _refuse(send, 400, "that is not packed by gzip")
             return
+        except (RecursionError, ArithmeticError, ValueError):
+            await _refuse(send, 500, "failed")
+            return
         except TooLarge:
             await _refuse(send, 413, "that is too large")
             return
