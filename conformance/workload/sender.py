@@ -34,6 +34,8 @@ from conformance.workload.scanning import Scan
 from conformance.workload.visits import Visit
 
 _REPORT = 0.25
+_OVERTIME = 1.0
+"""Seconds after the end in which users may still begin what was due before it."""
 _SLOWEST, _FAILED = 2, 3
 
 
@@ -55,7 +57,7 @@ class Sender:
         self.begun = gevent.event.Event()
         self.ended = False
         self.queue: gevent.queue.Queue[tuple[Due, bool]] = gevent.queue.Queue()
-        self.idle, self.users, self.busy = 0, 0, 0
+        self.idle, self.users = 0, 0
         self.responses, self.scan_seconds, self._lag = 0, 0.0, [0.0]
         self._kept: Counter[tuple[str, ...]] = Counter()
         self._slow: dict[tuple[str, str], list[tuple[float, int, str]]] = defaultdict(list)
@@ -109,19 +111,21 @@ class Sender:
 
     def _finish(self) -> None:
         """Let users finish what they began, then write down what was never answered."""
-        end = self.plan.seconds
-        left = []
+        end, left = self.plan.seconds, []
+        while not self.queue.empty() and self.elapsed < end + min(_OVERTIME, self.plan.timeout):
+            gevent.sleep(0.02)
         while not self.queue.empty():
             left.append(self.queue.get())
         self.ended = True
         for due, _free in left:
             step = self.workflows[due.workflow].steps[0].name
+            late = self.elapsed - due.at
             row = Sample(
-                due.at, None, end - due.at, due.workflow, due.number, step, due.actor,
+                due.at, None, late, due.workflow, due.number, step, due.actor,
                 None, NOT_BEGUN, 0, False, False, "",
             )  # fmt: skip
             self.book.sample(["r", *vars(row).values()])
-            self.arrived(due, end - due.at, NOT_BEGUN, flood=False)
+            self.arrived(due, late, NOT_BEGUN, flood=False)
         while self.under_way and self.elapsed < end + self.plan.timeout:
             gevent.sleep(0.02)
         for visit in list(self.under_way.values()):
