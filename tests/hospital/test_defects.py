@@ -16,6 +16,8 @@ from . import (  # noqa: F401  # they register them
     clinical_symptoms,
     day_symptoms,
     identity_symptoms,
+    input_symptoms,
+    load_symptoms,
     property_symptoms,
     race_symptoms,
     trail_symptoms,
