@@ -189,7 +189,7 @@ def _summary(ran: Ran) -> str:
         for finding in outcomes(ran, window)
         if finding.step is None and finding.standing is Standing.KEPT
     ]
-    where = _in(ran, next(one for one in ran.windows if one.judged)).removeprefix(", ")
+    where = "".join(_in(ran, one) for one in ran.windows if one.judged).removeprefix(", ")
     return f"{where + ': ' if where else ''}{'; '.join(told[:_TOLD])}"
 
 

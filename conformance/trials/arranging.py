@@ -387,15 +387,20 @@ def planned(
     people |= dict.fromkeys(
         name for segment in segments for flood in segment.floods for name in flood.actors
     )
-    seen: dict[tuple[Any, ...], tuple[tuple[str, ...], tuple[str, ...]]] = {}
+    sights: dict[plan.Sight, int] = {}
     actors = []
+    seen: dict[tuple[Any, ...], tuple[tuple[str, ...], tuple[str, ...]]] = {}
     for name in people:
-        abouts = _abouts(workflows, segments, name)
         tenant = _tenant(target, name)
-        key = (policy.roles_of(target, name), tenant, abouts)
-        if key not in seen:
-            seen[key] = _sight(world, name, tenant, abouts, fields)
-        actors.append(_actor(world, name, tenant, abouts, *seen[key]))
+        at = {}
+        for about in _abouts(workflows, segments, name):
+            key = (policy.roles_of(target, name), tenant, about)
+            if key not in seen:
+                seen[key] = _sight(world, name, tenant, about, fields)
+            sees, everywhere = seen[key]
+            sight = plan.Sight(sees, everywhere, _hidden(world, name, tenant, about, set(sees)))
+            at[".".join(about)] = sights.setdefault(sight, len(sights))
+        actors.append(_actor(world, name, tenant, at))
     return plan.Plan(
         base_url=world.wire.base_url,
         actors=tuple(actors),
@@ -413,6 +418,7 @@ def planned(
             for marker, planted in world.mint.planted.items()
             if not marker.startswith("wq")
         },
+        sights=tuple(sights),
     )
 
 
@@ -440,15 +446,14 @@ def _sight(
     world: World,
     persona: str,
     tenant: str,
-    abouts: tuple[tuple[str, str], ...],
+    about: tuple[str, str],
     fields: Iterable[tuple[str, str]],
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The fields that the persona may see in any of its answers: of its own tenant, of any."""
+    """The fields that the persona may see in such answers: of its own tenant, and of any."""
     others = [one for one in policy.tenants(world.target) if one != tenant]
 
     def free(of: str, resource: str, name: str) -> bool:
-        planted = Planted(of, resource, name, None)
-        return all(objection(world, persona, about, planted) is None for about in abouts)
+        return objection(world, persona, about, Planted(of, resource, name, None)) is None
 
     sees = [(resource, name) for resource, name in fields if free(tenant, resource, name)]
     everywhere = [
@@ -463,14 +468,7 @@ def _dotted(fields: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     return tuple(f"{resource}.{name}" for resource, name in fields)
 
 
-def _actor(
-    world: World,
-    persona: str,
-    tenant: str,
-    abouts: tuple[tuple[str, str], ...],
-    sees: tuple[str, ...],
-    everywhere: tuple[str, ...],
-) -> plan.Actor:
+def _actor(world: World, persona: str, tenant: str, sights: Mapping[str, int]) -> plan.Actor:
     shown = world.sessions[persona].shown()
     tenancy, named = world.target.tenancy, world.tenancy(tenant)
     assert named is not None
@@ -485,18 +483,12 @@ def _actor(
         cookies=dict(shown.cookies),
         path=render_path(tenancy.path, named).rstrip("/") if tenancy.path else "",
         query={key: render(text, named) for key, text in tenancy.query.items()},
-        sees=sees,
-        everywhere=everywhere,
-        hidden=_hidden(world, persona, tenant, abouts, set(sees)),
+        sights=sights,
     )
 
 
 def _hidden(
-    world: World,
-    persona: str,
-    tenant: str,
-    abouts: tuple[tuple[str, str], ...],
-    sees: set[str],
+    world: World, persona: str, tenant: str, about: tuple[str, str], sees: set[str]
 ) -> tuple[str, ...]:
     """Markers of records of the own tenant that the persona has no relation to."""
     if persona == ANONYMOUS:
@@ -509,9 +501,7 @@ def _hidden(
         if f"{planted.resource}.{planted.field}" not in sees:
             continue
         if planted not in known:
-            known[planted] = any(
-                objection(world, persona, about, planted) is not None for about in abouts
-            )
+            known[planted] = objection(world, persona, about, planted) is not None
         if known[planted]:
             found.append(marker)
     return tuple(found)

@@ -13,12 +13,25 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 
 @dataclass(frozen=True)
+class Sight:
+    """What somebody may see in an answer: `resource.field` of the own tenant, and of any.
+
+    `hidden` are markers of the own tenant that may not be seen all the same.
+    """
+
+    sees: tuple[str, ...] = ()
+    everywhere: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Actor:
     """One persona with all that its requests carry.
 
     `path` goes before every path, and `query` to every request: the tenancy rules, filled.
     `sees` are the `resource.field` of its own tenant whose markers it may see, `everywhere` those
-    of any tenant; `hidden` are markers of its own tenant that it may not see all the same.
+    of any tenant; `hidden` are markers of its own tenant that it may not see all the same. Where
+    that depends on what is asked, `sights` says by `resource.operation` which of the plan's it is.
     """
 
     name: str
@@ -31,6 +44,7 @@ class Actor:
     sees: tuple[str, ...] = ()
     everywhere: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    sights: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,6 +140,7 @@ class Plan:
     tenants: Mapping[str, str] = field(default_factory=dict)
     fields: tuple[tuple[str, str], ...] = ()
     markers: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    sights: tuple[Sight, ...] = ()
     scan: bool = True
     kept: int = 3
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 from conformance.canary import LETTERS, Mint, Planted
-from conformance.workload.plan import Actor, Plan
+from conformance.workload.plan import Plan, Sight
 
 _MOST_KNOWN = 50_000
 _TOKEN = re.compile(rb"wq[%b]{16}" % LETTERS.encode())
@@ -30,14 +30,32 @@ class Scan:
             (text for text in self._markers if not _NUMBER.fullmatch(text)), key=len, reverse=True
         )
         self._literal = re.compile(b"|".join(map(re.escape, literals))) if literals else None
-        self._readers = {actor.name: _Reader(actor) for actor in plan.actors}
+        self._known: dict[bytes, Planted | None] = {}
+        sights = [_Sight(one) for one in plan.sights]
+        shared: dict[tuple[str, int], _Reader] = {}
+        self._readers = {}
+        for actor in plan.actors:
+            at = {
+                about: shared.setdefault((actor.tenant, one), _Reader(actor.tenant, sights[one]))
+                for about, one in actor.sights.items()
+            }
+            usual = _Sight(Sight(actor.sees, actor.everywhere, actor.hidden))
+            self._readers[actor.name] = (_Reader(actor.tenant, usual), at)
 
-    def suspicious(self, actor: str, answer: bytes, carried: Iterable[str] = ()) -> str:
+    def suspicious(
+        self,
+        actor: str,
+        answer: bytes,
+        carried: Iterable[str] = (),
+        about: tuple[str, str] = ("", ""),
+    ) -> str:
         """The kind of the first marker in `answer` that `actor` may not see; empty if none.
 
-        `answer` is the headers and body as received; what the request `carried` does not count.
+        `answer` is the headers and body as received, to a request about (resource, operation);
+        what the request `carried` does not count.
         """
-        reader = self._readers[actor]
+        usual, at = self._readers[actor]
+        reader = at.get(".".join(about), usual)
         lower = answer.lower()
         found = set(_TOKEN.findall(lower))
         if b"9707" in lower:
@@ -63,20 +81,30 @@ class Scan:
     def _planted(self, marker: bytes) -> Planted | None:
         if marker in self._markers:
             return self._markers[marker]
-        return self._mint.find(marker.decode()).get(marker.decode())
+        if marker not in self._known:
+            if len(self._known) > _MOST_KNOWN:
+                self._known.clear()
+            self._known[marker] = self._mint.find(marker.decode()).get(marker.decode())
+        return self._known[marker]
+
+
+class _Sight:
+    """What may be seen, to be looked up fast."""
+
+    def __init__(self, sight: Sight) -> None:
+        self.sees, self.everywhere = frozenset(sight.sees), frozenset(sight.everywhere)
+        self.hidden = frozenset(text.lower().encode() for text in sight.hidden)
 
 
 class _Reader:
-    """One actor, what it may see, and the markers that it has seen rightly."""
+    """Those of a tenant who may see the same, and the markers that they have seen rightly."""
 
-    def __init__(self, actor: Actor) -> None:
-        self.tenant = actor.tenant
-        self.sees, self.everywhere = frozenset(actor.sees), frozenset(actor.everywhere)
-        self.hidden = frozenset(text.lower().encode() for text in actor.hidden)
+    def __init__(self, tenant: str, sight: _Sight) -> None:
+        self.tenant, self.sight = tenant, sight
         self.fine: set[bytes] = set()
 
     def may_see(self, marker: bytes, planted: Planted) -> bool:
-        name = f"{planted.resource}.{planted.field}"
-        if name in self.everywhere:
+        name, sight = f"{planted.resource}.{planted.field}", self.sight
+        if name in sight.everywhere:
             return True
-        return planted.tenant == self.tenant and name in self.sees and marker not in self.hidden
+        return planted.tenant == self.tenant and name in sight.sees and marker not in sight.hidden

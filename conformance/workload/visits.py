@@ -75,6 +75,8 @@ class Visit:
     def cut_off(self) -> None:
         """Note the request that is still under way when nobody waits any longer."""
         self.sender.under_way.pop(id(self), None)
+        if self.sent is None:
+            return  # somebody who thinks waits for no answer
         seconds = self.sender.elapsed - self.intended
         self._note(Got(None, (), b"", CUT_OFF), seconds, 0, "")
         self.sender.arrived(
@@ -149,7 +151,7 @@ class Visit:
             began = time.perf_counter()
             head = "\n".join(f"{name}: {value}" for name, value in got.headers)
             raw = head.encode("utf-8", "replace") + b"\n" + got.body
-            found = sender.scan.suspicious(self.due.actor, raw, request.carried)
+            found = sender.scan.suspicious(self.due.actor, raw, request.carried, step.about)
             sender.scan_seconds += time.perf_counter() - began
             if found:
                 return found
