@@ -182,7 +182,7 @@ def _derived(world: World, resource: str, name: str) -> _Kind:
     """A kind of write as the world makes such records. Raises NotBuilt."""
     tenant = policy.tenants(world.target)[0]
     first = world.obtain(resource, tenant, {}, fresh=True)
-    reader = reader_for(world, first)
+    reader = _patient_reader(world, first)
     assert first.creator is not None
     stage = Stage(world, tenant)
     around = first.lineage()
@@ -217,12 +217,12 @@ def _declared(world: World, name: str, durable: Durable) -> _Kind:
         stage,
         durable.write,
         asked.persona,
-        reader_for(world, first),
+        _patient_reader(world, first),
         durable,
     )
     write = _acknowledgement(world, kind, asked, read.exchange)
     if write is not None:
-        lacking, exchanges = _lacking(world, write)
+        [(lacking, exchanges)] = _followed(world, [write])
         if lacking:
             raise NotBuilt(
                 f"durable.{name}: without any crash there is no {' and no '.join(lacking)}",
@@ -378,12 +378,12 @@ def read_back(
         again = [one.write for one in kept if one.there is False]
         second = {id(one.write): one for one in _looked_for(world, again, known)}
         kept = [second.get(id(one.write), one) for one in kept]
-    there = [place for place, one in enumerate(kept) if one.there]
-    for place in there[-FOLLOWED:]:
-        lacking, exchanges = _lacking(world, kept[place].write)
+    there = [place for place, one in enumerate(kept) if one.there][-FOLLOWED:]
+    after = _followed(world, [kept[place].write for place in there])
+    for place, (lacking, exchanges) in zip(there, after, strict=True):
         if lacking:
-            own = kept[place].exchanges
-            kept[place] = replace(kept[place], lacking=lacking, exchanges=(*own, *exchanges))
+            shown = (*kept[place].exchanges, *exchanges)
+            kept[place] = replace(kept[place], lacking=lacking, exchanges=shown)
     return Survival(killed, len(ordered), tuple(kept))
 
 
@@ -402,6 +402,16 @@ def reader_for(world: World, instance: Instance) -> Reader:
             if by is not None:
                 return Reader(persona, name, by)
     raise NotBuilt(f"nobody reads a {instance.resource} back by its id or by a list")
+
+
+def _patient_reader(world: World, instance: Instance) -> Reader:
+    """The same, with time for a target that shows what was made a moment later."""
+    for patience in (0.3, _AGAIN):
+        try:
+            return reader_for(world, instance)
+        except NotBuilt:
+            time.sleep(patience)
+    return reader_for(world, instance)
 
 
 def _found_reader(world: World, writes: Sequence[Acknowledged]) -> Reader | None:
@@ -522,16 +532,28 @@ def _one(
 # --- what must follow -------------------------------------------------------------------------
 
 
-def _lacking(world: World, write: Acknowledged) -> tuple[tuple[str, ...], tuple[Exchange, ...]]:
-    """What had to follow from a write and is not there, after a second look, and what shows it."""
+Lacking = tuple[tuple[str, ...], tuple[Exchange, ...]]
+"""What is not there, in words, and what shows it."""
+
+
+def _followed(world: World, writes: Sequence[Acknowledged]) -> list[Lacking]:
+    """What had to follow from each write and is not there, after a second look."""
+    found = [_lacking(world, write) for write in writes]
+    late = [place for place, (lacking, _) in enumerate(found) if lacking]
+    if late:
+        settles = (durable.settles for durable in world.target.durable.values())
+        time.sleep(max(_AGAIN, *settles, 0))
+        for place in late:
+            found[place] = _lacking(world, writes[place])
+    return found
+
+
+def _lacking(world: World, write: Acknowledged) -> Lacking:
     durable = world.target.durable.get(write.name or "")
     lacking: list[str] = []
     exchanges: list[Exchange] = []
     for label, reading in (durable.follows if durable else {}).items():
         missing, seen = _misses(world, write, reading)
-        if missing:
-            time.sleep(max(_AGAIN, durable.settles if durable else 0))
-            missing, seen = _misses(world, write, reading)
         if missing:
             lacking.append(f"{label} ({missing})")
             exchanges += seen

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, TypeGuard
 
 from conformance import policy
+from conformance.cases import Profile
 from conformance.extraction import values
 from conformance.instances import Instance, NotBuilt
 from conformance.invariants import (
@@ -40,8 +41,8 @@ PAGES = 200
 """Of a list at most so many pages are read; a longer one cannot be compared."""
 OVER = 400
 """`over` reads at most so many, for the same reason."""
-ASKED = 40
-"""Of the values of the other side so many are asked for one by one, spread over all of them."""
+ASKED = {Profile.SMOKE: 12, Profile.GATE: 12, Profile.FULL: 200}
+"""Of the values of the other side so many are asked for one by one, half of them the last."""
 LOOKS = 4
 """A difference is looked at so often, as long as what is read moves meanwhile."""
 
@@ -223,7 +224,7 @@ def _answered(stage: Stage, side: Side, left: Seen) -> Seen:
     """Which of the values of the other side there is a record for, asked one by one."""
     label = _label(side)
     wanted = [value for value in left.values if value is not None]
-    chosen = spread(wanted, ASKED)
+    chosen = spread(wanted, ASKED[stage.world.profile])
     refused: list[str] = []
     exchanges: list[Exchange] = []
     for value in chosen:
