@@ -9,8 +9,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 from conformance.home import HOME
@@ -29,6 +32,12 @@ def _die_with_parent() -> None:
     # Linux: PR_SET_PDEATHSIG, so that not even kill -9 of the harness leaves the target behind.
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+@cache
+def _lasting() -> ThreadPoolExecutor:
+    """One thread for as long as this process lives."""
+    return ThreadPoolExecutor(1, "targets")
 
 
 class Server:
@@ -67,20 +76,27 @@ class Server:
     def start(self) -> None:
         """Start the target; `wait` tells when it answers. Raises Unreachable."""
         try:
-            with self._log.open("ab") as output:
-                self._process = subprocess.Popen(
-                    self._command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env=self._environ,
-                    cwd=self._folder,
-                    start_new_session=True,
-                    preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
-                )
+            if threading.current_thread() is threading.main_thread():
+                self._process = self._started()
+            else:
+                # The target would end with the thread that started it, so one that lasts does.
+                self._process = _lasting().submit(self._started).result()
         except OSError as error:
             name = self._command[0]
             raise Unreachable(f"the target could not be started ({name}: {error})") from None
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as output:
+            return subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=self._environ,
+                cwd=self._folder,
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+            )
 
     def wait(self) -> None:
         """Return when the target answers. Raises Unreachable with the end of its log."""

@@ -40,7 +40,7 @@ def test_one_tenant_starves_no_other(case: Case, harness: Harness) -> None:
 @clauses("owasp-api:API1:2023", "hipaa:164.312(a)(1)")
 def test_nobody_sees_what_others_asked_for(case: Case, harness: Harness) -> None:
     """With more users than connections, and logins and caches that change, nothing is mixed up."""
-    harness.judge(case, trials.load.isolation, oracles.load.sealed, oracles.load.login_ended)
+    harness.judge(case, trials.load.isolation, *oracles.load.APART)
 
 
 @alone
@@ -48,7 +48,7 @@ def test_nobody_sees_what_others_asked_for(case: Case, harness: Harness) -> None
 @clauses("hipaa:164.312(c)(1)")
 def test_a_crash_is_survived(case: Case, harness: Harness) -> None:
     """Killed and started again under load, the target soon serves as promised."""
-    harness.judge(case, trials.load.restart, oracles.load.kept, oracles.load.sealed)
+    harness.judge(case, trials.load.restart, *oracles.load.AFTER_A_CRASH)
 
 
 @alone

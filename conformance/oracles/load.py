@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from conformance.model import Exchange, Result, Verdict
-from conformance.verdicts import passed
+from conformance.oracles import durability, invariants
+from conformance.verdicts import passed, worst
 from conformance.workload import objectives
 from conformance.workload.objectives import Finding, Standing
 from conformance.workload.phases import (
@@ -274,9 +275,30 @@ def login_ended(ran: Ran) -> Verdict:
     )
 
 
+def survived(ran: Ran) -> Verdict:
+    """What had been acknowledged before the target was killed is there afterwards."""
+    runs = [one for one in (ran, ran.again) if one is not None and one.survival is not None]
+    if not runs:
+        return passed("conform-allow", "nothing had been acknowledged that could be read back")
+    return worst([durability.survived(one.survival) for one in runs if one.survival is not None])
+
+
+def balanced(ran: Ran) -> Verdict:
+    """What must agree in the target's data does so after it all."""
+    if not ran.observations:
+        return passed("conform-allow", "no invariants are declared")
+    return worst([invariants.holds(one) for one in ran.observations])
+
+
 def _past(how: str) -> str:
     return {"is disabled": "was disabled", "logs out": "had logged out"}.get(how, how)
 
 
 def _unknown(reason: str, detail: Mapping[str, Any]) -> Verdict:
     return Verdict(Result.INCONCLUSIVE, "inconclusive", reason, detail=detail)
+
+
+APART = (sealed, login_ended, balanced)
+"""What has to be true when everybody wants something at once."""
+AFTER_A_CRASH = (kept, sealed, survived)
+"""What has to be true when the target was killed under load."""

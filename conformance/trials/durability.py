@@ -118,7 +118,7 @@ def _round(
     kind_of = {id(asked): kind for kind, asked in ready}
     writes = list(_acknowledged(replica.world, done, kind_of))
     try:
-        _back(replica)
+        back(replica)
     except Unreachable as problem:
         return Survival(killed, len(writes), (), down=str(problem))
     world.live(f"durability: looking for {len(writes)} writes after crash {number + 1}")
@@ -126,7 +126,7 @@ def _round(
     return read_back(replica.world, writes, killed, readers)
 
 
-def _back(replica: Replica) -> None:
+def back(replica: Replica) -> None:
     """Start it again. What held a lock when it was killed may need a moment to let go of it."""
     for patience in (0.5, 1.0, 2.0, None):
         try:

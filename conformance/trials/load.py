@@ -16,6 +16,7 @@ from pathlib import Path
 
 from conformance import oracles, policy
 from conformance.cases import Profile
+from conformance.durability import Acknowledged, Survival
 from conformance.instances import NotBuilt, Unclaimed
 from conformance.login import LoginFailed
 from conformance.model import Answer, Case, Exchange, Outcome
@@ -24,6 +25,7 @@ from conformance.replicas import Replica
 from conformance.schema import placeholders_in
 from conformance.session import Session
 from conformance.target import ANONYMOUS
+from conformance.trials import durability, invariants
 from conformance.trials.arranging import Arrangement, arranged, arranged_for, planned
 from conformance.trials.setting import may_disrupt
 from conformance.visibility import sightings
@@ -440,7 +442,7 @@ def restart(world: World, case: Case) -> Ran:
 
         def act(run: Driving) -> None:
             at = run.elapsed
-            replica.restart(crash=True)
+            durability.back(replica)
             until = run.elapsed
             _DOWN[place.world.wire.base_url] = until - at
             found.marks.append(Mark(round(at, 2), round(until, 2), "killed and started again"))
@@ -576,6 +578,10 @@ def _told(place: _Place, case: Case, phase: _Phase, made: plan.Plan, samples: Sa
         ended = replace(ended, served=tuple(_noted(world, one) for one in kept[:_SERVED]))
     recovers = world.target.load.recovers
     windows = tuple(_after_restart(one, phase, made, recovers) for one in phase.windows)
+    notes = list(phase.notes)
+    survival = None
+    if phase.name == "restart":
+        survival = _survival(world, phase, samples, notes)
     return Ran(
         case=case,
         phase=phase.name,
@@ -591,8 +597,36 @@ def _told(place: _Place, case: Case, phase: _Phase, made: plan.Plan, samples: Sa
         shown=tuple(shown),
         ended=ended,
         marks=tuple(phase.marks),
-        notes=tuple(phase.notes),
+        notes=tuple(notes),
+        survival=survival,
+        observations=tuple(invariants.observed(world)) if phase.sealed else (),
     )
+
+
+def _survival(world: World, phase: _Phase, samples: Samples, notes: list[str]) -> Survival | None:
+    """What is left of the writes that were acknowledged before the target was killed."""
+    killed = next((samples.started + one.at for one in phase.marks if one.until is not None), None)
+    writes = [
+        Acknowledged(
+            operation=(one.resource, one.operation),
+            persona=one.actor,
+            tenant=one.tenant,
+            id=one.id,
+            at=one.at,
+            markers=frozenset(one.markers),
+            parents={
+                name.removesuffix(".id"): value
+                for name, value in one.ids.items()
+                if name.endswith(".id")
+            },
+        )
+        for one in samples.writes
+        if one.id is not None and killed is not None and one.at < killed
+    ]
+    if killed is None or not writes:
+        notes.append("no write had been acknowledged when the target was killed")
+        return None
+    return durability.read_back(world, writes, killed)
 
 
 def _after_restart(window: Window, phase: _Phase, made: plan.Plan, recovers: float) -> Window:

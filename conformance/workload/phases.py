@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from conformance.durability import Survival
+from conformance.invariants import Observation
 from conformance.model import Case, Exchange, Verdict
 from conformance.workload import objectives
 from conformance.workload.objectives import Finding, Promise, Request, Standing
@@ -89,7 +91,8 @@ class Ran:
 
     `again` is the same phase a second time, where the first broke a promise; `other` are answers
     about another record than was asked for; `shown` are exchanges that were kept for evidence;
-    `survival` is what was read back of acknowledged writes after a crash.
+    `survival` is what was read back of acknowledged writes after a crash, `observations` are the
+    books when all was over.
     """
 
     case: Case
@@ -107,7 +110,8 @@ class Ran:
     ended: Ended | None = None
     marks: tuple[Mark, ...] = ()
     notes: tuple[str, ...] = ()
-    survival: Any = None
+    survival: Survival | None = None
+    observations: tuple[Observation, ...] = ()
     again: Ran | None = None
 
     def requests(self, workflow: str, window: Window) -> list[Sample]:
