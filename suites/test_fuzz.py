@@ -47,3 +47,19 @@ def test_odd_numbers_dates_and_structures_break_nothing(case: Case, harness: Har
 def test_odd_parameters_break_nothing(case: Case, harness: Harness) -> None:
     """Whatever is asked for in a query or as an id, the answer is no failure."""
     harness.judge(case, trials.odd.parameters, oracles.odd.breaks_nothing)
+
+
+@cases(sources.odd.exports)
+@without_a_copy
+@clauses("owasp-api:API8:2023")
+def test_exports_hold_no_formulas(case: Case, harness: Harness) -> None:
+    """What somebody typed into a field is not calculated by whoever opens the export."""
+    harness.judge(case, trials.odd.exported, oracles.odd.holds_no_formulas)
+
+
+@cases(sources.odd.bombs)
+@without_a_copy
+@clauses("owasp-api:API4:2023")
+def test_bombs_are_defused(case: Case, harness: Harness) -> None:
+    """A small body that unfolds is refused or answered, and fetches nothing from elsewhere."""
+    harness.judge(case, trials.bombs.bombs, oracles.bombs.defused)

@@ -27,6 +27,7 @@ from conformance.model import (
     Verdict,
     decode,
 )
+from conformance.oracles import bombs as bombs
 from conformance.oracles import day_boundary as day_boundary
 from conformance.oracles import fuzz as fuzz
 from conformance.oracles import identity as identity

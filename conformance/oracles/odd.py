@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import datetime as dt
+import io
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from conformance.model import Case, Outcome, Read, Verdict
+from conformance.comparison import parsed
+from conformance.model import Answer, Case, Outcome, Read, Verdict, decode
 from conformance.verdicts import failed, no_statement, passed, unknown
 
 _SHOWN = 60
@@ -184,6 +188,61 @@ def stays_open(odds: Odds) -> Verdict:
             first.after,
         )
     return passed("conform-allow", _summary(odds))
+
+
+# --- exports ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An export, and the formulas that were typed in before: what and where, and the text."""
+
+    case: Case
+    read: Read
+    planted: tuple[tuple[str, str], ...]
+
+
+def holds_no_formulas(exported: Exported) -> Verdict:
+    """What was typed in as a formula is no formula in the table that is exported (CWE-1236)."""
+    answer = exported.read.exchange.answer
+    if answer is None or exported.read.outcome is not Outcome.ALLOWED:
+        return unknown(no_statement(exported.read) or "there was no export", exported.read)
+    if not exported.planted:
+        return passed("conform-deny", "no formula could be typed in anywhere: all were refused")
+    cells = list(_cells(answer, decode(answer.body)))
+    held = {
+        says: cell
+        for says, sent in exported.planted
+        for cell in cells
+        if settled(sent) in settled(cell)
+    }
+    if not held:
+        return unknown(
+            f"the export holds none of the {len(exported.planted)} formulas that were typed in, "
+            "or is no table as text",
+            exported.read,
+        )
+    live = [says for says, cell in held.items() if cell.startswith(("=", "+", "-", "@"))]
+    if live:
+        more = f" and {len(live) - 3} more" if len(live) > 3 else ""
+        return failed(
+            "formula",
+            "export.formula",
+            f"the export has {', '.join(live[:3])}{more} as it was typed in",
+            exported.read,
+        )
+    return passed("conform-deny", f"{len(held)} formulas are in the export, as texts")
+
+
+def _cells(answer: Answer, text: str) -> Iterator[str]:
+    """The cells of a table as text, whatever parts them; nothing of JSON and pages."""
+    if parsed(answer) is not None or text.lstrip().startswith("<"):
+        return
+    for delimiter in ",;\t|":
+        with contextlib.suppress(csv.Error):
+            for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+                if len(row) > 1:
+                    yield from row
 
 
 def _unreadable(one: Opened) -> bool:

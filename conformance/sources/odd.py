@@ -138,13 +138,57 @@ def exports(target: Target, _profile: Profile) -> Iterator[Case]:
 
 
 def _makes(target: Target, persona: str) -> int:
-    """How many kinds of records with texts the persona may make."""
+    """How many kinds of records with texts the persona may make, and list whosever they are."""
     roles = policy.roles_of(target, persona)
     count = 0
-    for resource in target.resources:
+    for resource, described in target.resources.items():
         name = policy.creating(target, resource)
         if name is None or not policy.grants(target, roles, resource, name):
             continue
         body = body_of(target.operation(resource, name))
-        count += any(slot.kind == "text" for slot in slots(body))
+        lists = (one for one in described.operations if described.kind(one) == "list")
+        granted = (one for name in lists for one in policy.grants(target, roles, resource, name))
+        free = any(one.covers(frozenset(), same_tenant=True) for one in granted)
+        count += free and any(slot.kind == "text" for slot in slots(body))
     return count
+
+
+# --- bombs -----------------------------------------------------------------------------------
+
+_XML = re.compile(r"[/+]xml\b")
+_ZIP = re.compile(r"application/(x-)?zip")
+
+
+def bombs(target: Target, profile: Profile) -> Iterator[Case]:
+    """Bodies that unfold: packed and of many levels where JSON is taken, XML and archives."""
+    doors = list(writes(target))
+    packed = [case for case in doors if isinstance(_of(target, case).json_, dict)]
+    packed.sort(key=lambda case: case.kind != "create")
+    every = profile is Profile.FULL
+    for case in packed if every else packed[:1]:
+        yield replace(case, variant="packed")
+    for case in packed if every else packed[:2]:
+        yield replace(case, variant="levels")
+    documents = [case for case in doors if takes_xml(_of(target, case))]
+    for case in documents:
+        yield replace(case, variant="entities")
+    if not documents:
+        yield unclaimed(
+            "operation that takes XML",
+            "take_in: {kind: create, request: POST /letters, content_type: application/xml, "
+            'body: "<letter>{text}</letter>"}',
+        )
+    for case in doors:
+        if _ZIP.search(_of(target, case).content_type or ""):
+            yield replace(case, variant="archive")
+
+
+def takes_xml(operation: Operation) -> bool:
+    """Whether an operation of the target file sends XML."""
+    body = operation.body
+    kind = operation.content_type or ""
+    return body is not None and (bool(_XML.search(kind)) or body.lstrip().startswith("<"))
+
+
+def _of(target: Target, case: Case) -> Operation:
+    return target.operation(case.resource or "", case.operation or "")

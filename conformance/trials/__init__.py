@@ -6,6 +6,7 @@ under the denied one. A writing case has an instance of its own.
 
 from conformance.trials import (
     assignment,
+    bombs,
     clinical,
     concurrency,
     custody,
@@ -58,6 +59,7 @@ __all__ = [
     "at_large",
     "attempt",
     "batch",
+    "bombs",
     "body_id",
     "clinical",
     "concurrency",

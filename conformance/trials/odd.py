@@ -16,6 +16,8 @@ from typing import Any
 from urllib.parse import urlencode
 from zlib import crc32
 
+from conformance import policy
+from conformance.cases import subjects
 from conformance.comparison import leaves, parsed
 from conformance.fuzz import odd
 from conformance.fuzz.odd import Odd
@@ -23,6 +25,7 @@ from conformance.instances import Instance, NotBuilt, Payload
 from conformance.model import Case, Outcome, Read
 from conformance.oracles.odd import (
     Broken,
+    Exported,
     Odds,
     Opened,
     Returned,
@@ -37,7 +40,8 @@ from conformance.target import SAFE_KINDS
 from conformance.template import Unfilled, render
 from conformance.trials.pages import walk
 from conformance.trials.properties import Seer, readers, seen_by
-from conformance.trials.setting import Setting, may_disrupt, on, permitted, remember, send
+from conformance.trials.rights import make, use
+from conformance.trials.setting import Setting, may_disrupt, needed, on, permitted, remember, send
 from conformance.world import World
 
 MOST_SENT = 120
@@ -50,6 +54,8 @@ _SHORT = 60
 """Characters of odd values that go into a field for names and words."""
 _DOORS = 6
 _PAGES = 4
+_MOST_FORMULAS = 12
+_WRITERS = 6
 _LONGEST_IN_A_URL = 2000
 _BROKEN = 3
 _MOST_ALONE = 150
@@ -95,7 +101,7 @@ class _Try:
     shown: dict[Slot, str] = field(default_factory=dict)
     returned: list[Returned] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
-    loads: list[Load] = field(default_factory=list)
+    taken: list[tuple[Load, Sent]] = field(default_factory=list)
     accepted: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
@@ -396,7 +402,7 @@ def _tried(world: World, case: Case, loads: Callable[[_Try], Iterable[Load]]) ->
     if shut is not None and place is not world:
         # Nobody else is to meet what this case has left behind.
         fresh = world.replica(fresh=True).world
-        culprit = _culprit(fresh, case, shut, trying.loads)
+        culprit = _culprit(fresh, case, shut, [load for load, _sent in trying.taken])
         opened = [replace(one, culprit=culprit) for one in opened]
         if culprit:
             world.replica(fresh=True)
@@ -435,7 +441,7 @@ def _taken_apart(trying: _Try, loads: Iterable[Load]) -> int:
         sent = _once_more(trying, load)
         parts = _halves(load)
         if sent.read.outcome is Outcome.ALLOWED:
-            trying.loads.append(load)
+            trying.taken.append((load, sent))
             trying.accepted += [one.name for odds in load.values() for one in odds]
             returned = _compare(trying, sent, load)
             trying.returned += returned
@@ -553,6 +559,71 @@ def _in_a_url(one: Odd) -> bool:
         return len(str(one.value).encode()) < _LONGEST_IN_A_URL
     except UnicodeEncodeError:
         return False
+
+
+# --- exports ---------------------------------------------------------------------------------
+
+
+def exported(world: World, case: Case) -> Exported:
+    """Formulas in every text of what the persona may see, and then an export of it.
+
+    Raises NotBuilt.
+    """
+    place = apart(world)
+    assert case.persona and case.variant
+    channel = place.target.channels[case.variant]
+    planted: list[tuple[str, str]] = []
+    for writing in _writers(place, case):
+        try:
+            trying = _begun(place, writing)
+            texts = [slot for slot in trying.slots if slot.kind == "text"]
+            formulas = [one for one in odd.values("text") if one.formula]
+            trying.budget = _MOST_FORMULAS
+            _taken_apart(trying, [dict.fromkeys(texts, (one,)) for one in formulas])
+        except NotBuilt:
+            continue
+        for _load, sent in trying.taken:
+            if sent.made is not None:
+                _have_seen(place, case.persona, sent.made)
+        planted += [
+            (f"{odds[0].name} in {slot.name} of {writing.resource}", str(sent.values[slot]))
+            for load, sent in trying.taken
+            for slot, odds in load.items()
+        ]
+    session = place.sessions[case.persona]
+    given = make(place, case.persona, channel, None, None)
+    read = use(place, case.persona, channel, given, session.shown(), None)
+    return Exported(case, read, tuple(planted))
+
+
+def _have_seen(world: World, persona: str, instance: Instance) -> None:
+    """Have the persona stand to the record so that its lists hold it, where that can be."""
+    described = world.target.resources[instance.resource]
+    for name in described.operations:
+        if described.kind(name) == "list":
+            with contextlib.suppress(NotBuilt):
+                for who, relation in needed(world, persona, instance.resource, name).items():
+                    world.stand(who, instance, relation)
+
+
+def _writers(world: World, case: Case) -> list[Case]:
+    """How records with texts are made that the persona may list, by itself where it may."""
+    assert case.persona and case.tenant
+    target, found = world.target, []
+    for resource, described in target.resources.items():
+        name = policy.creating(target, resource)
+        body = body_of(target.operation(resource, name)) if name else None
+        if name is None or not any(slot.kind == "text" for slot in slots(body)):
+            continue
+        seen = (one for one in described.operations if described.kind(one) in {"list", "read"})
+        if not any(policy.grants(target, case.roles, resource, one) for one in seen):
+            continue
+        people = [one for one in subjects(target) if policy.tenant_of(target, one) == case.tenant]
+        writer = door_to(target, resource, name, [case.persona])
+        writer = writer or door_to(target, resource, name, people)
+        if writer is not None:
+            found.append(writer)
+    return found[:_WRITERS]
 
 
 # --- whether what shows records still opens --------------------------------------------------

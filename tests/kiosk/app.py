@@ -34,6 +34,13 @@ PEOPLE = {f"{role}.{town}" for role in ("clerk", "guard") for town in ("east", "
 LARGEST = 256 * 1024
 """Bytes of a body, after it was unpacked."""
 LONGEST_STALL = 30.0
+METHODS = {
+    "/cards": "GET, POST",
+    "/cards/{}": "DELETE, GET, PATCH",
+    "/cards/{}/remarks": "GET, POST",
+    "/exports": "POST",
+    "/imports": "POST",
+}
 
 
 def _written(value: str) -> str:
@@ -212,6 +219,12 @@ def make(*names: str) -> Any:
 
     link = {"operationId": "read_card", "parameters": {"card": "$response.body#/id"}}
 
+    @app.exception_handler(405)
+    def other_method(request: Request, _problem: Exception) -> Response:
+        shape = re.sub(r"^/(cards|exports)/[^/]+", r"/\1/{}", request.url.path)
+        allowed = {"Allow": METHODS.get(shape, "GET")}
+        return JSONResponse({"detail": "there is no such method"}, 405, headers=allowed)
+
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, problem: Exception) -> Response:
         if "tells-inside" in faults and request.method == "PATCH":
@@ -329,7 +342,7 @@ def make(*names: str) -> Any:
     @app.get(
         "/exports/{file}",
         operation_id="read_export",
-        response_class=PlainTextResponse,
+        response_class=Response,
         responses={
             200: {"content": {"text/csv": {"schema": {"type": "string"}}}},
             **_refusals(404),
@@ -400,12 +413,12 @@ def _expanded(text: str, faults: frozenset[str]) -> str:
                 inside[name] = html.escape(answer.read().decode("utf-8", "replace"))
     for _ in range(20):
         longer = re.sub(r"&(\w+);", lambda one: inside.get(one[1], one[0]), text)
-        if longer == text or len(longer) > 20_000_000:
+        if longer == text or len(longer) > 1_000_000:
             text = longer
             break
         text = longer
     if len(text) > 1_000_000:
-        raise MemoryError
+        raise MemoryError if "expands" in faults else ValueError
     return text
 
 
