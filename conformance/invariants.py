@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from conformance.model import Exchange
 from conformance.races import Action
@@ -50,9 +50,16 @@ class Side(Looking):
     over: Looking | None = Field(
         default=None, description="read once for each value that this finds, as {each}"
     )
+    constant: Constant | None = Field(default=None, description="a number or text; read nothing")
+
+    def _requires_one_way(self) -> None:
+        if self.constant is None:
+            super()._requires_one_way()
 
     @model_validator(mode="after")
     def _found(self) -> Side:
+        if self.constant is not None:
+            return self
         if self.is_ != "answered" and self.find is None:
             raise ValueError("say where the values stand: 'find', a JSONPath")
         if self.over is not None and self.over.find is None:
@@ -67,13 +74,17 @@ class Side(Looking):
         return self.is_ in _AMOUNTS
 
 
+def _side(value: Any) -> Any:
+    return {"constant": value} if isinstance(value, int | float | str) else value
+
+
 class Invariant(Strict):
     """What must hold of the target's data whenever nothing is under way."""
 
     says: str | None = Field(default=None, description="what must hold, in a few words")
     tenant: str | None = Field(default=None, description="one tenant only; all unless said")
     left: Side
-    right: Constant | Side
+    right: Annotated[Side, BeforeValidator(_side, json_schema_input_type=Constant | Side)]
     relation: Standing = Field(default="equal", description="how left stands to right")
     settles: float = Field(
         default=0, ge=0, le=30, description="seconds until a report has caught up"
@@ -84,12 +95,13 @@ class Invariant(Strict):
         if self.left.is_ == "answered":
             raise ValueError("'is: answered' is for 'right': each value of 'left' is asked for")
         right = self.right
-        if isinstance(right, Side) and right.is_ == "answered":
+        if self.left.constant is not None:
+            raise ValueError("'left' is read; a constant is for 'right'")
+        if right.is_ == "answered":
             if self.left.is_ != "set" or self.relation not in {"equal", "subset"}:
                 raise ValueError("'is: answered' goes with 'left: {is: set}', 'relation: subset'")
             return self
-        sets = {self.left.amount, not isinstance(right, Side) or right.amount}
-        if len(sets) > 1:
+        if self.left.amount != right.amount:
             raise ValueError(
                 "one side is a set and the other one value: make both 'is: set', or neither"
             )
@@ -261,7 +273,7 @@ def empty(look: tuple[Seen, Seen]) -> bool:
 def looks(invariant: Invariant) -> Iterator[tuple[str, Side]]:
     """The sides that are read, with their names in the file."""
     yield "left", invariant.left
-    if isinstance(invariant.right, Side):
+    if invariant.right.constant is None:
         yield "right", invariant.right
 
 

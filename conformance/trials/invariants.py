@@ -108,8 +108,8 @@ def _look(world: World, invariant: Invariant, tenant: str) -> tuple[Seen, Seen]:
     stage = Stage(world, tenant)
     left = _seen(stage, invariant.left)
     right = invariant.right
-    if not isinstance(right, Side):
-        return left, Seen(str(right), "value", (right,))
+    if right.constant is not None:
+        return left, Seen(str(right.constant), "value", (right.constant,))
     if right.is_ == "answered":
         return left, _answered(stage, right, left)
     return left, _seen(stage, right)

@@ -177,6 +177,11 @@ SIDE = "left: {as: nurse, do: patient.read, find: $.x}, right: 1"
             "{wrad}",
         ),
         ("beds: {left: {as: nurse, request: GET /x, find: $.x}, rigth: 1}", "rigth"),
+        (
+            "beds: {left: {as: nurse, request: GET /x, find: $.x}, right: {as: nurse, "
+            "request: GET /y, fnd: $.y}}",
+            "did you mean 'find'",
+        ),
     ],
 )
 def test_a_mistake_names_its_place(line: str, says: str, tmp_path: Path) -> None:
