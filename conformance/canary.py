@@ -11,9 +11,7 @@ from dataclasses import dataclass, replace
 LETTERS = "bcdfghjkmnpqrstvwxz"
 _BASE = len(LETTERS)
 _SERIAL = 7
-_TOKEN = re.compile(
-    rf"wq([{LETTERS}]{{2}})([{LETTERS}]{{4}})([{LETTERS}]{{7}})([{LETTERS}]{{3}})"
-)
+_TOKEN = re.compile(rf"wq([{LETTERS}]{{2}})([{LETTERS}]{{4}})([{LETTERS}]{{7}})([{LETTERS}]{{3}})")
 _NUMBER = re.compile(r"9707\d{8}")
 
 
@@ -75,13 +73,16 @@ class Mint:
     def token(self, planted: Planted) -> str:
         """A new letters-only marker for that place."""
         self._serial = (self._serial + 1) % _BASE**_SERIAL
-        name = f"{planted.resource}.{planted.field}"
-        field = self._field_codes.get(name) or _hashed(name, 4)
-        tenant = self._tenant_codes.get(planted.tenant) or _hashed(planted.tenant, 2)
-        body = tenant + field + _letters(self._serial, _SERIAL)
+        body = self.place(planted.tenant, f"{planted.resource}.{planted.field}")
+        body += _letters(self._serial, _SERIAL)
         token = "wq" + body + _check(body)
         self._planted[token] = planted
         return token
+
+    def place(self, tenant: str, name: str) -> str:
+        """Six letters after "wq": all tokens of a tenant in one `name`, resource.field, have them."""
+        tenant_code = self._tenant_codes.get(tenant) or _hashed(tenant, 2)
+        return tenant_code + (self._field_codes.get(name) or _hashed(name, 4))
 
     def number(self, planted: Planted) -> str:
         """A new 12-digit marker, for phones and identifiers."""

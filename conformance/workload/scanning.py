@@ -7,7 +7,7 @@ scan errs on the side of suspicion: whoever has the policy judges the exchanges 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from conformance.canary import LETTERS, Mint, Planted
 from conformance.workload.plan import Plan, Sight
@@ -31,39 +31,52 @@ class Scan:
         )
         self._literal = re.compile(b"|".join(map(re.escape, literals))) if literals else None
         self._known: dict[bytes, Planted | None] = {}
-        sights = [_Sight(one) for one in plan.sights]
-        shared: dict[tuple[str, int], _Reader] = {}
-        self._readers = {}
-        for actor in plan.actors:
-            at = {
-                about: shared.setdefault((actor.tenant, one), _Reader(actor.tenant, sights[one]))
-                for about, one in actor.sights.items()
-            }
-            usual = _Sight(Sight(actor.sees, actor.everywhere, actor.hidden))
-            self._readers[actor.name] = (_Reader(actor.tenant, usual), at)
+        shared: dict[tuple[str, Sight], _Reader] = {}
+
+        def reader(tenant: str, sight: Sight) -> _Reader:
+            if (tenant, sight) not in shared:
+                shared[tenant, sight] = _Reader(tenant, sight, plan.tenants, mint)
+            return shared[tenant, sight]
+
+        self._readers = {
+            actor.name: (
+                reader(actor.tenant, Sight(actor.sees, actor.everywhere, actor.hidden)),
+                {about: reader(actor.tenant, plan.sights[n]) for about, n in actor.sights.items()},
+            )
+            for actor in plan.actors
+        }
 
     def suspicious(
         self,
         actor: str,
-        answer: bytes,
+        head: bytes,
+        body: bytes,
         carried: Iterable[str] = (),
         about: tuple[str, str] = ("", ""),
     ) -> str:
-        """The kind of the first marker in `answer` that `actor` may not see; empty if none.
+        """The kind of the first marker in an answer that `actor` may not see; empty if none.
 
-        `answer` is the headers and body as received, to a request about (resource, operation);
+        `head` are its header values, and `about` is the (resource, operation) that was asked for;
         what the request `carried` does not count.
         """
         usual, at = self._readers[actor]
         reader = at.get(".".join(about), usual)
-        lower = answer.lower()
-        found = set(_TOKEN.findall(lower))
-        if b"9707" in lower:
-            found.update(_NUMBER.findall(lower))
+        # Under load the same bytes come again and again.
+        known = hash(body)
+        found = self._markers_in(reader, head if known in reader.clean else head + b"\n" + body)
+        suspicion = self._first(reader, found, carried) if found else ""
+        if not suspicion and not (found and carried):
+            if len(reader.clean) > _MOST_KNOWN:
+                reader.clean.clear()
+            reader.clean.add(known)
+        return suspicion
+
+    def _markers_in(self, reader: _Reader, text: bytes) -> set[bytes]:
+        lower = text.lower()
+        found = {*reader.tokens.findall(lower), *_NUMBER.findall(lower)}
         if self._literal is not None:
             found.update(self._literal.findall(lower))
-        found -= reader.fine
-        return self._first(reader, found, carried) if found else ""
+        return found - reader.fine
 
     def _first(self, reader: _Reader, found: set[bytes], carried: Iterable[str]) -> str:
         own = {text.lower().encode() for text in carried}
@@ -88,23 +101,37 @@ class Scan:
         return self._known[marker]
 
 
-class _Sight:
-    """What may be seen, to be looked up fast."""
+class _Reader:
+    """Those of a tenant who may see the same, with the markers and bodies that were seen rightly.
 
-    def __init__(self, sight: Sight) -> None:
+    `tokens` finds markers in lower-case bytes. Where the place of a marker alone says whether it
+    may be seen, those that may be are never even looked at: they are nearly all that there are.
+    """
+
+    def __init__(self, tenant: str, sight: Sight, tenants: Iterable[str], mint: Mint) -> None:
+        self.tenant = tenant
         self.sees, self.everywhere = frozenset(sight.sees), frozenset(sight.everywhere)
         self.hidden = frozenset(text.lower().encode() for text in sight.hidden)
-
-
-class _Reader:
-    """Those of a tenant who may see the same, and the markers that they have seen rightly."""
-
-    def __init__(self, tenant: str, sight: _Sight) -> None:
-        self.tenant, self.sight = tenant, sight
         self.fine: set[bytes] = set()
+        self.clean: set[int] = set()
+        seen = {tenant: self.sees | self.everywhere}
+        seen |= {other: self.everywhere for other in tenants if other != tenant}
+        self.tokens = _TOKEN if self.hidden else _tokens_but(mint, seen)
 
     def may_see(self, marker: bytes, planted: Planted) -> bool:
-        name, sight = f"{planted.resource}.{planted.field}", self.sight
-        if name in sight.everywhere:
+        name = f"{planted.resource}.{planted.field}"
+        if name in self.everywhere:
             return True
-        return planted.tenant == self.tenant and name in sight.sees and marker not in sight.hidden
+        return planted.tenant == self.tenant and name in self.sees and marker not in self.hidden
+
+
+def _tokens_but(mint: Mint, seen: Mapping[str, Iterable[str]]) -> re.Pattern[bytes]:
+    """Tokens of all places but these, given as `resource.field` by tenant."""
+    places = []
+    for tenant, names in seen.items():
+        both = [mint.place(tenant, name) for name in sorted(names)]
+        if both:
+            places.append(f"{both[0][:2]}(?:{'|'.join(place[2:] for place in both)})")
+    if not places:
+        return _TOKEN
+    return re.compile(f"wq(?!{'|'.join(places)})[{LETTERS}]{{16}}".encode())
