@@ -152,7 +152,7 @@ def cost(lists: int, seconds: float, rounds: int) -> None:
 
 
 def omission() -> None:
-    """Print the latency around a stall as counted from sending and from the intended instant."""
+    """Print the latency around a stall, from the intended instant and from that of sending."""
     stall, rate, seconds = 2.0, 50.0, 10.0
     with serving(stall=stall, after=100) as url:
         plan = planned(url, segments=(Segment("steady", seconds),), users=20)
@@ -166,7 +166,7 @@ def omission() -> None:
         assert ours is not None
         assert theirs is not None
         print(
-            f"  p{share * 100:<3.0f} {ours:6.3f} s from the intended instant, {theirs:6.3f} from sent"
+            f"  p{share * 100:<3.0f} {ours:6.3f} s from when intended, {theirs:6.3f} from when sent"
         )
 
 

@@ -80,7 +80,7 @@ class Mint:
         return token
 
     def place(self, tenant: str, name: str) -> str:
-        """Six letters after "wq": all tokens of a tenant in one `name`, resource.field, have them."""
+        """Six letters after "wq" that all tokens of a tenant in one resource.field `name` have."""
         tenant_code = self._tenant_codes.get(tenant) or _hashed(tenant, 2)
         return tenant_code + (self._field_codes.get(name) or _hashed(name, 4))
 
