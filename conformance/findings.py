@@ -95,11 +95,15 @@ def _does(case: Case, resource: str | None, whose: str) -> str:
 def finding(world: World, case: Case, verdict: Verdict) -> dict[str, Any]:
     """One finding, JSON-ready, redacted. Its id is stable: made from rule and case."""
     redactor = world.wire.redactor
+    tried, case = case, verdict.about or case
+    detail = verdict.detail or {}
+    recipe = detail.get("recipe") if detail.get("kind") == "recipe" else None
     name = verdict.rule or verdict.kind
     known = rule(name)
     first = verdict.exchanges[0] if verdict.exchanges else None
     persona = first.persona if first else case.persona
     resource, operation = _place(world, case, first)
+    unknown = detail.get("label") if recipe is not None and resource is None else None
     could = "could" if case.expected is Expected.DENY else "could not"
     roles = policy.roles_of(world.target, persona) if persona else ()
     tenant = policy.tenant_of(world.target, persona) if persona else None
@@ -114,16 +118,14 @@ def finding(world: World, case: Case, verdict: Verdict) -> dict[str, Any]:
         "resource": _words(resource or ""),
     }
     message = re.sub(r"\s+", " ", str(known["says"]).format(**told)).strip()
-    detail = verdict.detail or {}
-    recipe = detail.get("recipe") if detail.get("kind") == "recipe" else None
     by_reason = name.startswith(("leak", "disclosure"))
     which = detail.get("key", "") if recipe is not None else verdict.reason if by_reason else ""
-    key = f"{name}|{case.id}|{which}"
+    key = f"{name}|{tried.id}|{which}"
     return {
         "id": "F-" + hashlib.sha256(key.encode()).hexdigest()[:10],
         "rule": name,
-        "suite": case.suite,
-        "case": case.id,
+        "suite": tried.suite,
+        "case": tried.id,
         "severity": known["severity"],
         "urgency": known["urgency"],
         "noise": known["noise"],
@@ -138,9 +140,10 @@ def finding(world: World, case: Case, verdict: Verdict) -> dict[str, Any]:
         "observed": redactor.text(verdict.reason),
         "reproduction": curl(first, redactor) if first else "",
         "exchanges": [exchange.id for exchange in verdict.exchanges],
-        "defect": _defect(name, known, resource, operation),
+        "defect": f"{name} {unknown}" if unknown else _defect(name, known, resource, operation),
         "cwe": list(known.get("cwe", ())),
         "owasp": known.get("owasp"),
+        **({"recipe": redactor.tree(recipe)} if recipe is not None else {}),
     }
 
 

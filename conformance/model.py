@@ -229,7 +229,8 @@ class Result(StrEnum):
 class Verdict:
     """What an oracle concludes: the result, its kind, the rule it broke, and why in a sentence.
 
-    `detail` is what a report draws: JSON with a `kind` that says what it is.
+    `detail` is what a report draws: JSON with a `kind` that says what it is. `about` is what was
+    tried where a case tries many things.
     """
 
     result: Result
@@ -238,3 +239,4 @@ class Verdict:
     rule: str | None = None
     exchanges: tuple[Exchange, ...] = field(default=())
     detail: Mapping[str, Any] | None = field(default=None, compare=False)
+    about: Case | None = field(default=None, compare=False)

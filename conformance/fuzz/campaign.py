@@ -68,8 +68,8 @@ class Denied:
     relation: Relation
     other: str | None
     draft: Draft
-    exchange: Exchange
     allowed: bool
+    suspected: bool = False
 
 
 class Ended(Exception):
@@ -104,13 +104,14 @@ class Campaign:
         self.disclosed: dict[tuple[str, str, str], Exchange] = {}
         self.leaked: dict[tuple[str, str, str], Exchange] = {}
         self.denied: dict[tuple[str, str, bool], Denied] = {}
-        self.touched: set[str] = set()
+        self.good: dict[str, Draft] = {}
+        self.silent: dict[str, tuple[Draft, Exchange]] = {}
         self.deadline = float("inf")
         self._wire = _apart(world.wire)
         self.recent: list[Exchange] = []
         self._random = random.Random(f"{seed}|{self.persona}")
         self._stock: dict[tuple[str, str, str], Instance | None] = {}
-        self._silences = self._renewals = self._waits = 0
+        self._silences = self._renewals = self._waits = self._unanswered = 0
         self._said = 0.0
         self._others = [one for one in policy.tenants(self.target) if one != self.tenant] or [
             self.tenant
@@ -186,10 +187,17 @@ class Campaign:
         self.phases[phase] += 1
         self.statuses[draft.label][str(answer.status) if answer else "none"] += 1
         self._silences = 0 if answer is not None else self._silences + 1
+        if answer is None:
+            self.silent.setdefault(draft.label, (draft, exchange))
+            self._unanswered += 1
         if self._silences >= SILENCES:
             self.ended = f"the target gave no answer {SILENCES} times in a row ({exchange.error})"
+        elif self._unanswered >= 2 * SILENCES:
+            self.ended = f"the target gave no answer {2 * SILENCES} times ({exchange.error})"
         if not signed:
             draft = replace(draft, stranger=True)
+        if phase == "examples" and signed and answer is not None and answer.status < 300:
+            self.good.setdefault(draft.label, draft)
         self._judge(exchange, draft, signed)
         self._say()
         return exchange
@@ -265,18 +273,26 @@ class Campaign:
         about = self._about(ways)
         self.world.asked[exchange.id] = about
         label = found.label if found is not None else draft.label
-        for verdict in oracles.leaks(exchange, self._sighted(exchange)):
-            self._keep(self.leaked, (verdict.rule or "", label, verdict.reason), exchange, draft)
-        if answer.status >= 400:
-            outcome = outcome_of(self.target, about, exchange, self.world.catch_all)
-            told = oracles.discreet(Trial(self.case, _read(exchange, outcome)))
-            if told.result is Result.FAIL:
-                self._keep(self.disclosed, (told.rule or "", label, told.reason), exchange, draft)
+        for rule, reason in self.given_away(exchange):
+            where = self.disclosed if rule.startswith("disclosure") else self.leaked
+            self._keep(where, (rule, label, reason), exchange, draft)
         if ways and found is not None:
             self._weigh(exchange, draft, ways, instance, signed)
 
-    def _sighted(self, exchange: Exchange) -> list[oracles.Sighting]:
-        return [one for one in sightings(self.world, exchange) if one.why is not None]
+    def given_away(self, exchange: Exchange) -> set[tuple[str, str]]:
+        """The rules that an answer breaks by what it holds, and why."""
+        found = {
+            (verdict.rule or "", verdict.reason)
+            for verdict in oracles.leaks(exchange, sightings(self.world, exchange))
+        }
+        answer = exchange.answer
+        if answer is not None and answer.status >= 400:
+            about = self.world.asked.get(exchange.id, ("", ""))
+            outcome = outcome_of(self.target, about, exchange, self.world.catch_all)
+            told = oracles.discreet(Trial(self.case, Read(exchange, outcome)))
+            if told.result is Result.FAIL:
+                found.add((told.rule or "", told.reason))
+        return found
 
     def _keep(
         self,
@@ -298,13 +314,11 @@ class Campaign:
         signed: bool,
     ) -> None:
         """Remember writes that had to be refused, and what writes may have changed."""
-        writes = [way for way in ways if self._kind(way) not in SAFE_KINDS]
+        writes = [way for way in ways if self.kind(way) not in SAFE_KINDS]
         if not writes:
             return
         outcome = outcome_of(self.target, writes[0].about, exchange, self.world.catch_all)
         may = self._may(ways, instance, signed)
-        if instance is not None and outcome is Outcome.ALLOWED:
-            self.touched |= {one.key for one in instance.lineage().values()}
         if may or may is None:
             return
         if not (outcome is Outcome.ALLOWED or outcome.refused):
@@ -318,12 +332,23 @@ class Campaign:
             other = instance.tenant if foreign else None
         key = (draft.label, relation.value, outcome is Outcome.ALLOWED)
         if key not in self.denied:
-            self.denied[key] = Denied(
-                writes[0], relation, other, draft, exchange, outcome is Outcome.ALLOWED
-            )
+            self.denied[key] = Denied(writes[0], relation, other, draft, outcome is Outcome.ALLOWED)
 
-    def _kind(self, way: Way) -> str:
+    def kind(self, way: Way) -> str:
+        """What the operation does to its resource."""
         return self.target.resources[way.resource].kind(way.operation)
+
+    def granted(self, way: Way) -> bool:
+        """Whether the persona is granted the operation at all."""
+        return bool(policy.grants(self.target, self.roles, *way.about))
+
+    def may_always(self, operation: Known) -> bool:
+        """Whether the persona may do it to every record of its tenant."""
+        return any(
+            grant.covers(frozenset(), same_tenant=True)
+            for way in operation.ways
+            for grant in policy.grants(self.target, self.roles, *way.about)
+        )
 
     def _may(self, ways: Sequence[Way], instance: Instance | None, signed: bool) -> bool | None:
         """Whether the policy lets the persona do this; None if it cannot be told."""
@@ -441,6 +466,59 @@ class Campaign:
             self.symbols.setdefault(str(value), (symbol, instance))
         return value
 
+    def symbol_of(self, value: str) -> tuple[str, str, str, str] | None:
+        """What a value in a request means in any world, if it is one of the world's."""
+        known = self.symbols.get(value)
+        if known is None:
+            return None
+        symbol = known[0]
+        return symbol.resource, symbol.stand, symbol.operation, symbol.value
+
+    def value_of(self, symbol: tuple[str, str, str, str]) -> Any:
+        """The other way round, in this world. Raises NotBuilt."""
+        resource, stand, operation, value = symbol
+        instance = self.stock(resource, stand, operation)
+        if instance is None:
+            raise NotBuilt(f"there is no {resource} like the one that was meant ({stand})")
+        found = instance.id if value == "id" else instance.values.get(value)
+        self.symbols.setdefault(str(found), (Symbol(resource, stand, operation, value), instance))
+        return found
+
+    def placed(self, draft: Draft, lineage: Mapping[str, Instance]) -> Draft:
+        """The draft about other instances, those of `lineage`."""
+        operation = self.operations[draft.label]
+        path, body = dict(draft.path), draft.body
+        for slot in operation.slots:
+            instance = lineage.get(slot.resource)
+            if instance is None:
+                continue
+            value = instance.id if slot.value == "id" else instance.values.get(slot.value)
+            if value is not None and slot.place == "path" and slot.keys[0] in path:
+                path[slot.keys[0]] = value
+                self.symbols.setdefault(
+                    str(value), (Symbol(slot.resource, "theirs", "", slot.value), instance)
+                )
+            elif value is not None and slot.place == "body" and body is not ABSENT:
+                body = _put(body, slot.keys, value, only_alike=True)
+        return replace(draft, path=path, body=body)
+
+    def remarked(self, draft: Draft) -> Draft:
+        """The draft with markers of its own, so that what it writes can be told from the rest."""
+        return replace(draft, query=self._anew(dict(draft.query)), body=self._anew(draft.body))
+
+    def _anew(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._anew(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._anew(item) for item in value]
+        if not isinstance(value, str):
+            return value
+        mint = self.world.mint
+        for marker, planted in mint.find(value).items():
+            fresh = mint.number(planted) if marker.isdigit() else mint.token(planted)
+            value = re.sub(re.escape(marker), fresh, value, flags=re.IGNORECASE)
+        return value
+
     def reshape(self, draft: Draft, kept: frozenset[str]) -> Draft:
         """The draft with ids of the world where ids stand."""
         operation = self.operations.get(draft.label)
@@ -496,6 +574,16 @@ class Campaign:
                     found.append(self.filled(draft, operation, "foreign"))
         return found
 
+    def example(self, label: str) -> Draft | None:
+        """A request that is known to be right, about a record that is there for it alone."""
+        operation = self.operations[label]
+        way = next((one for one in operation.ways if self.granted(one)), None)
+        return self._example(operation, way) if way is not None else None
+
+    def onto(self, draft: Draft, fresh: Draft) -> Draft:
+        """`draft` about the record that `fresh` is about."""
+        return replace(draft, path=fresh.path)
+
     def _example(self, operation: Known, way: Way) -> Draft | None:
         world, target = self.world, self.target
         template = target.operation(*way.about)
@@ -503,7 +591,7 @@ class Campaign:
             of_persona(target, self.persona, "", because=Because.GRANTED),
             resource=way.resource,
             operation=way.operation,
-            kind=self._kind(way),
+            kind=self.kind(way),
             expected=Expected.ALLOW,
         )
         lineage: dict[str, Instance] = {}
@@ -559,10 +647,6 @@ def _apart(wire: Wire) -> Wire:
     other = wire.apart()
     other.watchers = []
     return other
-
-
-def _read(exchange: Exchange, outcome: Outcome) -> Read:
-    return Read(exchange, outcome)
 
 
 def _scheme(value: str) -> str:

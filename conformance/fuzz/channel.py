@@ -55,8 +55,10 @@ class Channel(RequestsTransport):
         if exchange.answer is None:
             told = exchange.error or "no answer"
             if told.startswith("no answer within"):
-                raise requests.ReadTimeout(told, request=prepared)
-            raise requests.exceptions.ChunkedEncodingError(told, request=prepared)
+                seconds = f"Read timed out. (read timeout={self._timeout:g})"
+                raise requests.ReadTimeout(TimeoutError(seconds), request=prepared)
+            broken = ConnectionError("Connection broken", told)
+            raise requests.exceptions.ChunkedEncodingError(broken, request=prepared)
         return _response(exchange, prepared, Override.from_send_kwargs(kwargs))
 
 

@@ -18,7 +18,7 @@ import schemathesis
 from schemathesis.checks import CHECKS, CheckContext, load_all_checks, run_checks
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core import NOT_SET
-from schemathesis.core.errors import SchemathesisError
+from schemathesis.core.errors import NoLinksFound, SchemathesisError
 from schemathesis.core.failures import Failure
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.engine import Status, events
@@ -146,7 +146,7 @@ class Driver:
         self._off = frozenset(off)
         self._document, self._base_url = document, base_url
         self._seed, self._timeout = seed, timeout
-        self._phase = ""
+        self.phase = ""
         self._sent: dict[str, tuple[Draft, Exchange]] = {}
         self._drafts: dict[str, Draft] = {}
         self.schema = self._opened({})
@@ -179,6 +179,7 @@ class Driver:
         assert isinstance(schema, _Schema)
         schema.channel = Channel(self._deliver, self._timeout)
         schema.hooks.register_hook_with_name(self._map_case, "map_case")
+        schema.hooks.register_hook_with_name(self._map_path, "map_path_parameters")
         schema.hooks.register_hook_with_name(self._add_examples, "before_add_examples")
         return schema
 
@@ -194,7 +195,17 @@ class Driver:
 
     # --- hooks --------------------------------------------------------------------------------
 
+    def _map_path(self, context: HookContext, value: dict[str, Any]) -> dict[str, Any]:
+        """Ids where no link of the document gives one: what a link gives comes after this."""
+        operation = context.operation
+        if self.phase != "stateful" or operation is None or not isinstance(value, dict):
+            return value
+        draft = Draft(operation.label, operation.method, path=value)
+        return dict(self._steering.reshape(draft, frozenset()).path)
+
     def _map_case(self, _context: HookContext, case: Case[Any]) -> Case[Any]:
+        if self.phase == "stateful":
+            return case
         meta = case.meta
         kept = frozenset(
             name
@@ -238,7 +249,7 @@ class Driver:
 
     def _deliver(self, message: Message, case: Case[Any]) -> Exchange:
         draft = draft_of(case)
-        exchange = self._steering.deliver(message, draft, self._phase)
+        exchange = self._steering.deliver(message, draft, self.phase)
         self._sent[case.id] = draft, exchange
         return exchange
 
@@ -277,7 +288,11 @@ class Driver:
         )
         checks: list[Any] = [CHECKS.get_one(name) for name in wanted]
         run_checks(case=case, response=response, ctx=context, checks=checks, on_failure=failed)
-        found = [_objection(name, failure, draft, exchange) for name, failure in failures]
+        found = [
+            _objection(name, failure, draft, exchange)
+            for name, failure in failures
+            if _counts(name, draft, exchange)
+        ]
         return exchange, found, valid
 
     def _valid(self, case: Case[Any]) -> bool:
@@ -336,7 +351,7 @@ class Driver:
     def _consume(self, stream: EventStream, told: Told) -> None:
         for event in stream:
             if isinstance(event, events.PhaseStarted):
-                self._phase = event.phase.name.value
+                self.phase = event.phase.name.value
             elif isinstance(event, events.ScenarioFinished):
                 reason = event.skip_reason if event.status is Status.SKIP else None
                 if reason and reason not in _ORDINARY:
@@ -358,7 +373,9 @@ class Driver:
         """An error of the engine; that a target does not answer is none, and is told elsewhere."""
         import requests
 
-        if isinstance(event.value, requests.RequestException) or self._steering.stopped():
+        if isinstance(event.value, requests.RequestException | NoLinksFound):
+            return
+        if self._steering.stopped():
             return
         said = _sentence(f"{event.info.title}: {event.info.message}")
         if event.related_to_operation:
@@ -372,6 +389,8 @@ class Driver:
                 if node.failure_info is None or identity not in self._sent:
                     continue
                 draft, exchange = self._sent[identity]
+                if not _counts(node.name, draft, exchange):
+                    continue
                 chain: list[Draft] = []
                 parent = recorder.cases[identity].parent_id if identity in recorder.cases else None
                 while parent is not None and parent in self._sent:
@@ -380,6 +399,21 @@ class Driver:
                 yield _objection(
                     node.name, node.failure_info.failure, draft, exchange, tuple(chain)
                 )
+
+
+def _counts(check: str, draft: Draft, exchange: Exchange) -> bool:
+    """Whether what a check says is worth saying.
+
+    Of a failure the one check about failures tells, and whether a text that is no JSON and no form
+    fits is not for a JSON schema to say.
+    """
+    status = exchange.answer.status if exchange.answer is not None else 0
+    if status >= 500:
+        return check == "not_a_server_error"
+    if check in {"positive_data_acceptance", "negative_data_rejection"}:
+        media = draft.media_type or ""
+        return draft.body is ABSENT or "json" in media or "form" in media
+    return True
 
 
 def draft_of(case: Case[Any]) -> Draft:

@@ -63,13 +63,15 @@ class Known:
     path: str
     ways: tuple[Way, ...]
     slots: tuple[Slot, ...]
-    properties: int
+    fields: Mapping[str, Mapping[str, Any]]
+    query: Mapping[str, Mapping[str, Any]]
     media: tuple[str, ...]
     open: bool
 
     @property
-    def resource(self) -> str | None:
-        return self.ways[0].resource if self.ways else None
+    def properties(self) -> int:
+        """How much there is to get wrong."""
+        return len(self.fields) + len(self.query) + self.path.count("{")
 
 
 def known(target: Target, document: Mapping[str, Any]) -> list[Known]:
@@ -112,7 +114,8 @@ def _known(
         for one in (*_list(item.get("parameters")), *_list(described.get("parameters")))
     ]
     body = _body(document, described, parameters)
-    for slot in (*_named_path(target, path), *_named(target, parameters, _fields(document, body))):
+    fields = {name: _one(document, each) for name, each in _fields(document, body).items()}
+    for slot in (*_named_path(target, path), *_named(target, parameters, fields)):
         slots.setdefault((slot.place, slot.keys), slot)
     security = described.get("security", document.get("security"))
     return Known(
@@ -121,7 +124,12 @@ def _known(
         path=whole,
         ways=tuple(ways),
         slots=tuple(slots.values()),
-        properties=len(parameters) + _size(document, body),
+        fields=fields,
+        query={
+            str(one.get("name")): _one(document, one.get("schema", one))
+            for one in parameters
+            if one.get("in") == "query"
+        },
         media=_media(document, described),
         open=not security or {} in _list(security),
     )
@@ -293,8 +301,18 @@ def _fields(document: Mapping[str, Any], schema: Any) -> dict[str, Any]:
     return found
 
 
-def _size(document: Mapping[str, Any], schema: Any) -> int:
-    return len(_fields(document, schema))
+def _one(document: Mapping[str, Any], schema: Any) -> Mapping[str, Any]:
+    """A schema, or of several ways to write it the first that is more than null."""
+    outer = resolved(document, schema)
+    for key in ("anyOf", "oneOf", "allOf"):
+        for part in _list(outer.get(key)):
+            inner = resolved(document, part)
+            if inner.get("type") not in (None, "null") or "enum" in inner:
+                several = sum(
+                    resolved(document, one).get("type") != "null" for one in _list(outer.get(key))
+                )
+                return {**outer, **inner} if several == 1 or key == "allOf" else {}
+    return outer
 
 
 # --- what the policy says ------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from conformance.target import ANONYMOUS, SAFE_KINDS, Target
 SECONDS = {Profile.SMOKE: 5.0, Profile.GATE: 60.0, Profile.FULL: 600.0}
 """What all campaigns of a run take together, on two workers."""
 
+_SHORT = 0.25
 _STRANGE = 8
 """How many operations a persona tries that it was not granted."""
 
@@ -23,11 +24,13 @@ _STRANGE = 8
 class Share:
     """What one persona tries: `probed` with right requests, `covered` case by case as well.
 
-    What was granted comes first. Personas of one role share what the role was granted.
+    What was granted comes first, and is what `fuzzed` holds. Personas of one role share what the
+    role was granted.
     """
 
     probed: tuple[str, ...]
     covered: tuple[str, ...]
+    fuzzed: tuple[str, ...]
 
 
 def personas(target: Target, profile: Profile) -> list[str]:
@@ -47,9 +50,24 @@ def _breadth(target: Target, persona: str) -> int:
     )
 
 
-def budget(target: Target, profile: Profile, workers: int) -> float:
-    """Seconds for one campaign, when `workers` of them go on at a time."""
-    return SECONDS[profile] * workers / max(len(personas(target, profile)), 1)
+def leading(target: Target, people: Sequence[str], seed: int) -> frozenset[str]:
+    """One of each set of roles, from another tenant with every role and seed, and anonymous.
+
+    They have long campaigns in which every operation is covered; the others have short ones.
+    """
+    groups: dict[frozenset[str], list[str]] = {}
+    for persona in people:
+        groups.setdefault(frozenset(policy.roles_of(target, persona)), []).append(persona)
+    return frozenset(
+        group[(seed + place) % len(group)] for place, group in enumerate(groups.values())
+    )
+
+
+def budget(target: Target, people: Sequence[str], persona: str, total: float, seed: int) -> float:
+    """Seconds for the campaign of `persona`, where those of all `people` have `total` together."""
+    long = leading(target, people, seed)
+    weights = {one: 1.0 if one in long else _SHORT for one in people}
+    return total * weights[persona] / sum(weights.values())
 
 
 def left_out(target: Target, operations: Iterable[Known]) -> dict[str, str]:
@@ -92,9 +110,11 @@ def shares(
 ) -> dict[str, Share]:
     """What each of `people` tries of `operations`.
 
-    Every operation is covered by one who was granted it, whoever has least to do so far; with
-    `everything`, by all of them. What nobody was granted is covered by whoever it falls to.
+    Every operation is covered by one of those with long campaigns who was granted it, whoever
+    has least to do so far; with `everything`, by all of them. What nobody was granted is covered
+    by whoever it falls to.
     """
+    long = leading(target, people, seed)
     may = {
         persona: [one for one in operations if granted(target, persona, one)] for persona in people
     }
@@ -103,21 +123,23 @@ def shares(
     known = {persona: {one.label for one in each} for persona, each in may.items()}
     for one in sorted(operations, key=lambda each: -each.properties):
         fitting = [persona for persona in people if one.label in known[persona]]
+        fitting = [each for each in fitting if each in long] or fitting
         public = ANONYMOUS in fitting or (not fitting and one.open and ANONYMOUS in people)
         if public:
             fitting = [ANONYMOUS]
-        fitting = fitting or [persona for persona in people if persona != ANONYMOUS] or [*people]
+        fitting = fitting or [each for each in people if each in long and each != ANONYMOUS]
+        fitting = fitting or [*people]
         chosen = sorted(fitting, key=lambda each: (load[each], _draw(seed, one.label, each)))
         for persona in chosen if everything else chosen[:1]:
             covered[persona].append(one.label)
             load[persona] += 6 + 9 * one.properties
-    return {
-        persona: Share(
-            tuple(_probed(target, operations, people, persona, known, covered[persona], seed)),
-            tuple(covered[persona]),
-        )
-        for persona in people
-    }
+    found = {}
+    for persona in people:
+        probed = _probed(target, operations, people, persona, known, covered[persona], seed)
+        mine = known[persona] | set(covered[persona])
+        fuzzed = [label for label in probed if label in mine]
+        found[persona] = Share(tuple(probed), tuple(covered[persona]), tuple(fuzzed))
+    return found
 
 
 def _probed(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from conformance import oracles
 from conformance.fuzz.history import Campaign, Effect, Suspicion
-from conformance.model import Result, Verdict
+from conformance.model import Outcome, Result, Verdict
 from conformance.verdicts import passed, unknown
 
 Seen = Campaign | Suspicion | Effect
@@ -24,12 +26,11 @@ def withstood(seen: Seen) -> Verdict:
             f"{seen.label}: {seen.reason}",
             seen.rule,
             seen.exchanges,
-            {"kind": "recipe", "recipe": seen.recipe, "key": f"{seen.label} {seen.essence}"}
-            if seen.recipe
-            else None,
+            _recipe(seen, seen.essence),
+            seen.case,
         )
     if isinstance(seen, Effect):
-        return passed("conform-deny", "see the trial")
+        return _effect(seen)
     detail = drawn(seen)
     if seen.engine:
         return unknown(f"harness error: {seen.engine[0]}", *seen.last, detail=detail)
@@ -47,6 +48,25 @@ def withstood(seen: Seen) -> Verdict:
         f"{seen.requests:,} requests to {touched} operations broke no rule",
         detail=detail,
     )
+
+
+def _effect(seen: Effect) -> Verdict:
+    """A write that had to be refused was, and nothing of it was done."""
+    allowed = seen.trial.attempt.outcome is Outcome.ALLOWED
+    verdict = oracles.refused(seen.trial) if allowed else oracles.unchanged(seen.trial)
+    if verdict.result is not Result.FAIL:
+        return passed("conform-deny", verdict.reason)
+    return replace(
+        verdict,
+        reason=f"{seen.label}: {verdict.reason}",
+        detail=_recipe(seen, str(verdict.rule)),
+        about=seen.trial.case,
+    )
+
+
+def _recipe(seen: Suspicion | Effect, essence: str) -> Mapping[str, Any]:
+    key = f"{seen.label} {essence}"
+    return {"kind": "recipe", "label": seen.label, "key": key, "recipe": seen.recipe}
 
 
 def drawn(seen: Campaign) -> Mapping[str, Any]:

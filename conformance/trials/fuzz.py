@@ -6,13 +6,14 @@ import os
 import time
 import zlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from conformance import inventory
+from conformance.cases import Profile
 from conformance.fuzz import plan
-from conformance.fuzz.history import Campaign, Suspicion
+from conformance.fuzz.history import Campaign
 from conformance.fuzz.matching import Known, granted, known
 from conformance.fuzz.settings import CHECKS
 from conformance.instances import NotBuilt
@@ -21,30 +22,11 @@ from conformance.target import ANONYMOUS
 from conformance.trials.setting import may_disrupt
 from conformance.world import World
 
-if TYPE_CHECKING:
-    from conformance.fuzz.campaign import Campaign as Underway
-    from conformance.fuzz.drafts import Objection
-
-_RULES = {
-    "not_a_server_error": "fuzz.server_error",
-    "status_code_conformance": "contract.status",
-    "content_type_conformance": "contract.content_type",
-    "response_headers_conformance": "contract.headers",
-    "response_schema_conformance": "contract.schema",
-    "negative_data_rejection": "fuzz.accepted",
-    "positive_data_acceptance": "fuzz.refused",
-    "missing_required_header": "fuzz.accepted",
-    "unsupported_method": "contract.method",
-    "allow_header_conformance": "contract.method",
-    "use_after_free": "fuzz.use_after_free",
-    "ensure_resource_availability": "fuzz.not_there",
-    "ignored_auth": "unauthenticated.action",
-    "object_level_authorization": "bola.read",
-}
 _KEPT_FOR = "fuzz"
 _ELASTIC = 0.35
-_MOST = 1.4
+_MOST = 3.0
 _EXAMPLES = 12
+_AFTERMATH = 10.0
 
 
 def place(world: World) -> World:
@@ -60,6 +42,8 @@ def place(world: World) -> World:
 
 def campaign(world: World, case: Case) -> list[Any]:
     """One persona's campaign: its history first, then what speaks against the target."""
+    from conformance.fuzz.aftermath import Aftermath
+    from conformance.fuzz.beyond import beyond
     from conformance.fuzz.campaign import Campaign as Underway
     from conformance.fuzz.driver import Driver, Told, Unusable
 
@@ -70,8 +54,11 @@ def campaign(world: World, case: Case) -> list[Any]:
     people = plan.personas(target, world.profile)
     left_out = {**plan.left_out(target, operations), **_ends_sessions(where, operations, case)}
     tried = [one for one in operations if one.label not in left_out]
-    share = plan.shares(target, tried, people, world.seed)[case.persona]
-    seconds = plan.budget(target, world.profile, _workers())
+    share = plan.shares(
+        target, tried, people, world.seed, everything=world.profile is Profile.FULL
+    )[case.persona]
+    total = plan.SECONDS[world.profile] * _workers()
+    seconds = plan.budget(target, people, case.persona, total, world.seed)
     seed = zlib.crc32(f"{world.seed}|{case.persona}".encode())
     underway = Underway(where, case, operations, seed, base)
     started = time.monotonic()
@@ -85,12 +72,17 @@ def campaign(world: World, case: Case) -> list[Any]:
         raise NotBuilt(f"the API document cannot be fuzzed: {problem}") from None
     told = Told()
     driver.run(("examples",), share.probed, None, told)
+    beyond(underway, driver, share.covered, told)
     driver.run(("coverage",), share.covered, None, told)
+    if underway.stopped() and underway.ended is None:
+        underway.notes.append("enumerating was cut short: time was up")
     rest = max(seconds * _ELASTIC, seconds - (time.monotonic() - started))
     underway.deadline = time.monotonic() + rest
     if not underway.ended:
-        driver.run(("fuzzing", "stateful"), share.probed, rest, told, _EXAMPLES)
-    found = _suspicions(underway, told.objections, case)
+        driver.run(("fuzzing", "stateful"), share.fuzzed, rest, told, _EXAMPLES)
+    underway.deadline = time.monotonic() + _AFTERMATH
+    aftermath = Aftermath(underway, driver)
+    found = [*aftermath.suspicions(told.objections), *aftermath.effects()]
     ending = underway.ended
     history = Campaign(
         case=case,
@@ -163,16 +155,3 @@ def _ends_sessions(world: World, operations: list[Known], case: Case) -> dict[st
         for one in operations
         if inventory.Documented(one.method, one.path).shape in shapes
     }
-
-
-def _suspicions(
-    underway: Underway, objections: Mapping[tuple[str, str, str], Objection], case: Case
-) -> list[Suspicion]:
-    found: dict[tuple[str, str, str], Suspicion] = {}
-    for one in objections.values():
-        rule = _RULES.get(one.check, "fuzz.server_error")
-        key = (rule, one.label, one.essence)
-        found[key] = Suspicion(case, rule, one.label, one.reason, (one.exchange,))
-    for (rule, label, reason), exchange in (*underway.disclosed.items(), *underway.leaked.items()):
-        found[rule, label, reason] = Suspicion(case, rule, label, reason, (exchange,))
-    return list(found.values())

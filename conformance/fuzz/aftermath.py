@@ -1,0 +1,283 @@
+"""After a campaign: findings made small, and writes that had to be refused tried on records of
+their own, read back by somebody who may see them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from conformance.fuzz import recipes
+from conformance.fuzz.campaign import Campaign, Denied
+from conformance.fuzz.drafts import Draft, Objection
+from conformance.fuzz.driver import Driver
+from conformance.fuzz.history import Effect, Suspicion
+from conformance.instances import NotBuilt
+from conformance.login import LoginFailed
+from conformance.model import Because, Case, Exchange, Expected, Read, Trial
+from conformance.outcomes import outcome_of
+from conformance.target import ANONYMOUS
+from conformance.trials.setting import differ, read_back, set_up, subject, unproved_by
+from conformance.wire import Unreachable
+
+RULES: Mapping[str, str] = {
+    "not_a_server_error": "fuzz.server_error",
+    "status_code_conformance": "contract.status",
+    "content_type_conformance": "contract.content_type",
+    "response_headers_conformance": "contract.headers",
+    "response_schema_conformance": "contract.schema",
+    "negative_data_rejection": "fuzz.accepted",
+    "positive_data_acceptance": "fuzz.refused",
+    "missing_required_header": "fuzz.accepted",
+    "unsupported_method": "contract.method",
+    "allow_header_conformance": "contract.method",
+    "use_after_free": "fuzz.use_after_free",
+    "ensure_resource_availability": "fuzz.not_there",
+    "ignored_auth": "unauthenticated.action",
+    "object_level_authorization": "bola.read",
+}
+"""The rule that each of Schemathesis' checks stands for."""
+
+_ALONE = frozenset(
+    {
+        "not_a_server_error",
+        "status_code_conformance",
+        "content_type_conformance",
+        "response_headers_conformance",
+        "response_schema_conformance",
+    }
+)
+_SHRINKING = 40
+"""Requests that making one finding small may take."""
+_ALL_SHRINKING = 240
+_DENIED_DONE = 12
+_SILENT = 3
+_DENIED = 6
+
+Holds = Callable[[Draft], Exchange | None]
+"""Sends a draft; the exchange if it shows the same again, None if it does not."""
+
+
+class Aftermath:
+    """Looks once more at what a campaign found."""
+
+    def __init__(self, campaign: Campaign, driver: Driver) -> None:
+        self._campaign, self._driver = campaign, driver
+        self._world = campaign.world
+        self._left = _ALL_SHRINKING
+
+    def suspicions(self, objections: Mapping[tuple[str, str, str], Objection]) -> list[Suspicion]:
+        """What the checks said and what the answers gave away, once for each cause."""
+        found: dict[tuple[str, str, str], Suspicion] = {}
+        for one in objections.values():
+            rule = RULES.get(one.check, "fuzz")
+            if (rule, one.label, one.essence) not in found and self._stands(one):
+                found[rule, one.label, one.essence] = self._of_check(rule, one)
+        given_away = {**self._campaign.disclosed, **self._campaign.leaked}
+        for (rule, label, reason), exchange in given_away.items():
+            draft = self._campaign.drafts[exchange.id]
+            again = self._shows(rule, reason)
+            found[rule, label, reason] = self._made_small(
+                rule, label, reason, reason, draft, exchange, again
+            )
+        return [*found.values(), *self._silent()]
+
+    def _silent(self) -> Iterator[Suspicion]:
+        """Requests that get no answer, twice, while others do."""
+        campaign = self._campaign
+        if campaign.ended:
+            return
+        for label, (draft, first) in list(campaign.silent.items())[:_SILENT]:
+            control = next((one for one in campaign.good.values() if one.method == "GET"), None)
+            exchange, _found, _valid = self._driver.again(draft)
+            if exchange is None or exchange.answer is not None:
+                continue
+            other = self._driver.again(control)[0] if control is not None else None
+            if other is None or other.answer is None:
+                continue
+            reason = f"{first.error}, twice, while {control.label if control else ''} was answered"
+            recipe = self._recipe("fuzz.no_answer", label, "", [draft])
+            case = self._case("fuzz.no_answer", label)
+            yield Suspicion(
+                case, "fuzz.no_answer", label, reason, (first, exchange, other), "", recipe
+            )
+
+    def _stands(self, objection: Objection) -> bool:
+        """Whether an objection holds for this persona, who may be refused what others are not."""
+        if objection.check != "ensure_resource_availability":
+            return True
+        operation = self._campaign.operations.get(objection.label)
+        return operation is not None and self._campaign.may_always(operation)
+
+    def _of_check(self, rule: str, one: Objection) -> Suspicion:
+        holds: Holds | None = None
+        if not one.before and one.check in _ALONE:
+            holds = self._objected(one)
+        elif not one.before and one.check in {
+            "negative_data_rejection",
+            "positive_data_acceptance",
+        }:
+            holds = self._as_valid_as(one)
+        return self._made_small(
+            rule, one.label, one.reason, one.essence, one.draft, one.exchange, holds, one.before
+        )
+
+    # --- smaller ------------------------------------------------------------------------------
+
+    def _made_small(
+        self,
+        rule: str,
+        label: str,
+        reason: str,
+        essence: str,
+        draft: Draft,
+        exchange: Exchange,
+        holds: Holds | None,
+        before: tuple[Draft, ...] = (),
+    ) -> Suspicion:
+        if holds is not None and self._left > 0:
+            draft, exchange = self._shrunk(draft, exchange, holds)
+        recipe = self._recipe(rule, label, essence, [*before, draft])
+        return Suspicion(self._case(rule, label), rule, label, reason, (exchange,), essence, recipe)
+
+    def _recipe(
+        self, rule: str, label: str, essence: str, drafts: Sequence[Draft]
+    ) -> dict[str, Any]:
+        return {
+            "rule": rule,
+            "essence": essence,
+            "label": label,
+            "persona": self._campaign.persona,
+            "steps": [self._written(one) for one in drafts],
+        }
+
+    def _shrunk(self, draft: Draft, exchange: Exchange, holds: Holds) -> tuple[Draft, Exchange]:
+        """The smallest draft found that shows the same, with its exchange."""
+        budget = min(_SHRINKING, self._left)
+        smaller = True
+        while smaller and budget > 0:
+            smaller = False
+            for candidate in recipes.smaller(draft):
+                if budget <= 0 or self._campaign.ended:
+                    break
+                budget -= 1
+                self._left -= 1
+                seen = holds(candidate)
+                if seen is not None:
+                    draft, exchange, smaller = candidate, seen, True
+                    break
+        return draft, exchange
+
+    def _objected(self, one: Objection) -> Holds:
+        def holds(draft: Draft) -> Exchange | None:
+            exchange, found, _valid = self._driver.again(draft)
+            same = any(each.check == one.check and each.essence == one.essence for each in found)
+            return exchange if same else None
+
+        return holds
+
+    def _as_valid_as(self, one: Objection) -> Holds:
+        wanted = one.check == "positive_data_acceptance"
+        status = one.exchange.answer.status if one.exchange.answer is not None else 0
+
+        def holds(draft: Draft) -> Exchange | None:
+            exchange, _found, valid = self._driver.again(draft)
+            answer = exchange.answer if exchange is not None else None
+            return exchange if valid is wanted and answer and answer.status == status else None
+
+        return holds
+
+    def _shows(self, rule: str, reason: str) -> Holds:
+        def holds(draft: Draft) -> Exchange | None:
+            exchange, _found, _valid = self._driver.again(draft)
+            if exchange is None or exchange.answer is None:
+                return None
+            return exchange if (rule, reason) in self._campaign.given_away(exchange) else None
+
+        return holds
+
+    def _written(self, draft: Draft) -> dict[str, Any]:
+        return recipes.written(draft, self._campaign.symbol_of)
+
+    def _case(self, rule: str, label: str) -> Case:
+        """What was tried, in the words of the target file."""
+        campaign = self._campaign
+        operation = campaign.operations.get(label)
+        case = replace(campaign.case, expected=Expected.DENY, because=Because.MISSING)
+        if operation is None or not operation.ways:
+            return case
+        way = next((one for one in operation.ways if campaign.granted(one)), operation.ways[0])
+        if rule.startswith("unauthenticated"):
+            case = replace(case, because=Because.UNAUTHENTICATED)
+        return replace(
+            case, resource=way.resource, operation=way.operation, kind=campaign.kind(way)
+        )
+
+    # --- effects ------------------------------------------------------------------------------
+
+    def effects(self) -> list[Effect]:
+        """Writes that had to be refused, each on a record of its own, read back."""
+        ranked = sorted(self._campaign.denied.values(), key=lambda one: not one.allowed)
+        done = [one for one in ranked if one.allowed][:_DENIED_DONE]
+        refused = [one for one in ranked if not one.allowed]
+        refused.sort(key=lambda one: not one.suspected)
+        found = []
+        for one in (*done, *refused[:_DENIED]):
+            if self._campaign.ended:
+                break
+            trial = self._tried(one)
+            if trial is not None:
+                recipe = {
+                    **self._recipe("effect", one.draft.label, "", [one.draft]),
+                    "relation": one.relation.value,
+                    "other": one.other,
+                }
+                found.append(Effect(trial, one.draft.label, recipe))
+        return found
+
+    def _tried(self, denied: Denied) -> Trial | None:
+        campaign, world = self._campaign, self._world
+        because = Because.ROLE
+        if campaign.persona == ANONYMOUS or denied.draft.stranger:
+            because = Because.UNAUTHENTICATED
+        elif denied.other is not None:
+            because = Because.OTHER_TENANT
+        elif campaign.granted(denied.way):
+            because = Because.UNRELATED
+        persona = ANONYMOUS if denied.draft.stranger else campaign.persona
+        case = replace(
+            campaign.case,
+            persona=persona,
+            resource=denied.way.resource,
+            operation=denied.way.operation,
+            kind=campaign.kind(denied.way),
+            relation=denied.relation,
+            other=denied.other,
+            expected=Expected.DENY,
+            because=because,
+        )
+        try:
+            setting = set_up(world, case)
+            draft = campaign.remarked(campaign.placed(denied.draft, setting.lineage))
+            before = read_back(world, setting)
+            exchange, _found, _valid = self._driver.again(draft)
+            if exchange is None or exchange.answer is None:
+                return None
+            after = read_back(world, setting)
+            again = read_back(world, setting) if differ(before, after) else ()
+        except (NotBuilt, LoginFailed, Unreachable):
+            return None
+        outcome = outcome_of(world.target, denied.way.about, exchange, world.catch_all)
+        carried = frozenset(world.mint.find(exchange.request.text))
+        return Trial(
+            case=case,
+            attempt=Read(exchange, outcome),
+            before=before,
+            after=after,
+            again=again,
+            subject=subject(setting),
+            carried=carried,
+            unproved=unproved_by(setting),
+            shows_change=setting.operation.shows_change,
+        )
