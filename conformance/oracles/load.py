@@ -83,7 +83,9 @@ def kept(ran: Ran) -> Verdict:
     quiet = _nothing_flooded(ran)
     if quiet:
         return _unknown(quiet, detail)
-    return passed("conform-allow", _summary(last), detail)
+    first = broken(ran) if ran.again is not None else []
+    twice = f" (in a first run {_said(ran, first[:1])}; it was measured again)" if first else ""
+    return passed("conform-allow", _summary(last) + twice, detail)
 
 
 def _broken_each_time(runs: list[Ran]) -> list[tuple[Window, Finding]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 FAULTS = {
     "row-by-row": "the list takes longer with every row",
-    "fails-often": "every tenth note is answered by a failure",
+    "fails-often": "every third note is answered by a failure",
     "shared-tenant": "whose request it is stands where the next request overwrites it",
     "shared-record": "which patient is meant stands where the next request overwrites it",
     "remembers-keys": "whoever was let in once is let in without looking again",

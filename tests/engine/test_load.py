@@ -1,0 +1,418 @@
+"""Load: promises and their bounds, what a target file may say, the plan, and the verdicts."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance import sources
+from conformance.cases import WHOLE, Profile, stamp
+from conformance.document import InvalidDocument
+from conformance.model import Answer, Exchange, Message, Result, Verdict
+from conformance.oracles import load as oracle
+from conformance.target import Target
+from conformance.trials import arranging
+from conformance.workload import objectives, phases
+from conformance.workload.objectives import Promise, Request, Standing
+from conformance.workload.phases import Ended, Ran, Suspect, Window
+from conformance.workload.samples import Arrival, Node, Sample, Samples
+from tests.engine.targets import TEXT, WARD, loaded
+
+# --- bounds ----------------------------------------------------------------------------------
+
+
+def test_bounds_are_those_of_clopper_and_pearson() -> None:
+    """Published values: 95 % one-sided for 0 of 100, 10 of 100 and 1 of 20."""
+    assert objectives.upper(0, 100) == pytest.approx(0.0295, abs=1e-4)
+    assert objectives.upper(10, 100) == pytest.approx(0.1637, abs=1e-4)
+    assert objectives.lower(10, 100) == pytest.approx(0.0553, abs=1e-4)
+    assert objectives.upper(1, 20) == pytest.approx(0.2161, abs=1e-4)
+    assert objectives.lower(0, 20) == 0
+    assert objectives.upper(20, 20) == 1
+
+
+def test_a_percentile_takes_a_known_number_of_samples() -> None:
+    assert objectives.needed(0.05) == 59
+    assert objectives.needed(0.01) == 299
+    assert objectives.percentile([1.0] * 58, 0.95)[2] is None
+    assert objectives.percentile([1.0] * 59, 0.95)[2] == 1.0
+
+
+@pytest.mark.parametrize("share", [0.5, 0.95])
+def test_bounds_of_a_percentile_hold_as_often_as_they_say(share: float) -> None:
+    """Of 400 samples of the same size each bound misses the true percentile in some 5 %."""
+    chance = random.Random(7)
+    missed = [0, 0]
+    for _ in range(400):
+        _, least, most = objectives.percentile((chance.expovariate(1) for _ in range(120)), share)
+        true = -math.log(1 - share)
+        missed[0] += least > true
+        missed[1] += most is not None and most < true
+    assert all(count <= 0.08 * 400 for count in missed)
+
+
+def _requests(slow: int, quick: int, step: str = "read", failed: int = 0) -> list[Request]:
+    found = [Request(step, "nurse", 2.0, failed=False)] * slow
+    found += [Request(step, "nurse", 0.1, failed=False)] * (quick - failed)
+    return found + [Request(step, "nurse", 0.1, failed=True)] * failed
+
+
+PROMISE = Promise("round", "a round", 10, p95=1)
+
+
+@pytest.mark.parametrize(
+    ("slow", "quick", "standing"),
+    [
+        (0, 59, Standing.KEPT),
+        (0, 58, Standing.UNCLEAR),
+        (1, 93, Standing.KEPT),
+        (5, 95, Standing.UNCLEAR),
+        (20, 80, Standing.BROKEN),
+        (4, 4, Standing.BROKEN),
+    ],
+)
+def test_durations(slow: int, quick: int, standing: Standing) -> None:
+    found = objectives.found(PROMISE, _requests(slow, quick))
+    assert found[0].standing is standing
+    assert "promised 1 s" in found[0].why
+
+
+def test_one_slow_step_breaks_what_all_together_keep() -> None:
+    some = _requests(8, 0, "list") + _requests(0, 400, "read")
+    found = objectives.found(PROMISE, some)
+    assert [(one.step, one.standing) for one in found] == [
+        (None, Standing.KEPT),
+        ("list", Standing.BROKEN),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("failed", "count", "allowed", "standing"),
+    [
+        (0, 299, 0.01, Standing.KEPT),
+        (0, 298, 0.01, Standing.UNCLEAR),
+        (1, 299, 0.01, Standing.UNCLEAR),
+        (12, 299, 0.01, Standing.BROKEN),
+        (0, 20, 0.0, Standing.KEPT),
+        (1, 20, 0.0, Standing.BROKEN),
+    ],
+)
+def test_errors(failed: int, count: int, allowed: float, standing: Standing) -> None:
+    promise = Promise("round", "a round", 10, errors=allowed)
+    found = objectives.found(promise, _requests(0, count, failed=failed))
+    assert found[0].standing is standing
+
+
+@pytest.mark.parametrize(
+    ("done", "standing"),
+    [(50, Standing.KEPT), (45, Standing.UNCLEAR), (20, Standing.BROKEN)],
+)
+def test_throughput(done: int, standing: Standing) -> None:
+    promise = Promise("round", "a round", 10, throughput=5)
+    assert objectives.found(promise, [], done, 10.0)[0].standing is standing
+
+
+def test_leaks_in_a_million() -> None:
+    assert objectives.per_million(0, 10_000) == (None, pytest.approx(299.5, abs=0.5))
+    assert objectives.per_million(2, 1000)[0] == 2000
+    assert objectives.per_million(0, 0) == (None, None)
+
+
+# --- what a target file may say --------------------------------------------------------------
+
+ROUND = """\
+workflows:
+  round:
+    says: a nurse looks at her patients
+    as: {nurse: 3}
+    setup: [{make: patient, times: 2}]
+    steps: [patient.read, {do: note.create, think: [0, 0.5]}]
+    rate: 5
+    slo: {p95: 0.5, errors: 0.01}
+"""
+
+
+def test_workflows_are_read(tmp_path: Path) -> None:
+    target = loaded(tmp_path, TEXT + ROUND)
+    workflow = target.workflows["round"]
+    assert workflow.as_ == {"nurse": 3}
+    assert [step.do for step in workflow.steps] == ["patient.read", "note.create"]
+    assert workflow.steps[1].think == (0, 0.5)
+    assert objectives.promise("round", workflow).errors == 0.01
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("patient.read,", "patient.reed,", "did you mean 'read'"),
+        ("{nurse: 3}", "{nurze: 3}", "did you mean 'nurse'"),
+        ("make: patient", "make: patent", "did you mean 'patient'"),
+        ("patient.read,", "{do: patient.read, as: nurse},", "whoever runs it"),
+        ("slo: {p95: 0.5, errors: 0.01}", "slo: {}", "say what is promised"),
+        ("slo: {p95: 0.5,", "slo: {p95: 2, p99: 1,", "were they exchanged"),
+        ("think: [0, 0.5]", "think: [2, 0.5]", "the least comes first"),
+        ("rate: 5", "rate: 5\nload: {flood: {tenant: nort}}", "did you mean 'north'"),
+        ("rate: 5", "rate: 5\nload: {ramp: [2, 4]}", "begins with 1"),
+        ("rate: 5", "rate: 5\nload: {users: 0}", "greater than or equal to 1"),
+        ("errors: 0.01", "error: 0.01", "did you mean 'errors'"),
+    ],
+)
+def test_mistakes_are_named_with_their_place(tmp_path: Path, old: str, new: str, says: str) -> None:
+    text = ROUND.replace(old, new)
+    if "\nload:" in new:
+        line = new.split("\n")[1]
+        text = ROUND + line + "\n"
+    with pytest.raises(InvalidDocument) as raised:
+        loaded(tmp_path, TEXT + text)
+    assert says in str(raised.value)
+    assert "target.yaml:" in str(raised.value)
+
+
+def test_every_phase_is_a_case_of_its_own(tmp_path: Path) -> None:
+    target = loaded(tmp_path, TEXT + ROUND)
+    found = {
+        name: [len(list(sources.load.phase(name)(target, profile))) for profile in Profile]
+        for name in ("steady", "ramp", "soak")
+    }
+    assert found == {"steady": [1, 1, 1], "ramp": [0, 1, 1], "soak": [0, 0, 1]}
+    assert next(iter(sources.load.phase("steady")(target, Profile.GATE))).kind == "action"
+
+
+def test_without_workflows_nothing_is_claimed() -> None:
+    target = Target.model_validate(WARD)
+    (case,) = sources.load.phase("steady")(target, Profile.GATE)
+    assert "workflows" in (case.unclaimed or "")
+
+
+def test_one_tenant_has_no_neighbour(tmp_path: Path) -> None:
+    text = (TEXT + ROUND).replace("tenants: {north: {timezone: Asia/Dhaka}, south: {}}", "")
+    text = text.replace(", tenant: north", "").replace(", tenant: south", "")
+    (case,) = sources.load.phase("neighbour")(loaded(tmp_path, text), Profile.GATE)
+    assert "second tenant" in (case.unclaimed or "")
+
+
+def test_everybody_of_a_role_takes_part_in_every_tenant(tmp_path: Path) -> None:
+    target = loaded(tmp_path, TEXT + ROUND)
+    shares = arranging.cast(target, target.workflows["round"])
+    assert shares == {"nurse.north": 1.5, "nurse.south": 1.5}
+    assert arranging._whole({"a": 3, "b": 1, "c": 2}) == {"a": 3, "b": 1, "c": 2}
+    assert arranging._whole({"a": 0.5, "b": 0.25}) == {"a": 2, "b": 1}
+
+
+# --- verdicts --------------------------------------------------------------------------------
+
+CASE = replace(WHOLE, id="load.x", suite="load")
+MESSAGE = Message("GET", "http://127.0.0.1/x", (), b"")
+EXCHANGE = Exchange("e1", "nurse", "load", MESSAGE, Answer(200, (), b""), None, 0, 0.1)
+
+
+def _sample(at: float, seconds: float = 0.1, **more: Any) -> Sample:
+    given: dict[str, Any] = {
+        "at": at,
+        "sent": at,
+        "seconds": seconds,
+        "workflow": "round",
+        "number": 1,
+        "step": "patient.read",
+        "actor": "nurse.north",
+        "status": 200,
+        "error": None,
+        "bytes": 10,
+        "flood": False,
+        "free": True,
+        "flag": "",
+    }
+    return Sample(**{**given, **more})
+
+
+def _ran(samples: Sequence[Sample], phase: str = "steady", lag: float = 0.0, **more: Any) -> Ran:
+    node = Node("1", 1, len(samples), 0.1, 1.0, lag, done=True)
+    arrivals = tuple(
+        Arrival(one.at, one.seconds, one.workflow, 1, one.actor, None, one.flood) for one in samples
+    )
+    given: dict[str, Any] = {
+        "case": CASE,
+        "phase": phase,
+        "promises": (replace(PROMISE, errors=0.05),),
+        "samples": Samples(0.0, tuple(samples), arrivals, nodes=(node,)),
+        "seconds": 20.0,
+        "warm_up": 0.0,
+        "windows": (Window("steady", 0, 20, judged=True, thorough=True),),
+        "tenants": {"nurse.north": "north", "nurse.south": "south"},
+    }
+    return Ran(**{**given, **more})
+
+
+def _quick(_number: int) -> float:
+    return 0.1
+
+
+def _even(count: int, seconds: Callable[[int], float] = _quick, **more: Any) -> list[Sample]:
+    return [_sample(20 * n / count, seconds(n), **more) for n in range(count)]
+
+
+def test_quick_enough_is_a_pass() -> None:
+    verdict = oracle.kept(_ran(_even(200)))
+    assert verdict.result is Result.PASS
+    assert verdict.detail is not None
+    assert verdict.detail["workflows"][0]["outcome"] == "pass"
+
+
+def test_what_is_slow_twice_fails_and_names_step_and_persona() -> None:
+    slow = _ran(_even(200, lambda n: 2.0 if n % 3 == 0 else 0.1))
+    assert oracle.open_to_doubt(slow)
+    verdict = oracle.kept(replace(slow, again=slow))
+    assert (verdict.result, verdict.rule) == (Result.FAIL, "load.slow")
+    assert "patient.read as nurse.north" in verdict.reason
+
+
+def test_what_is_slow_once_counts_only_if_it_is_so_again() -> None:
+    slow = _ran(_even(200, lambda n: 2.0 if n % 3 == 0 else 0.1))
+    verdict = oracle.kept(replace(slow, again=_ran(_even(200))))
+    assert verdict.result is Result.PASS
+    assert "a first run" in verdict.reason
+    few = oracle.kept(replace(slow, again=_ran(_even(40))))
+    assert few.result is Result.INCONCLUSIVE
+
+
+def test_too_few_samples_are_inconclusive_and_say_how_many_it_takes() -> None:
+    few = _ran(_even(40))
+    verdict = oracle.kept(replace(few, again=few))
+    assert verdict.result is Result.INCONCLUSIVE
+    assert "59 requests or more" in verdict.reason
+
+
+def test_what_locust_sent_late_is_not_the_targets() -> None:
+    slow = _ran(_even(200, lambda _n: 2.0), lag=0.8)
+    verdict = oracle.kept(replace(slow, again=slow))
+    assert verdict.result is Result.INCONCLUSIVE
+    assert "Locust itself" in verdict.reason
+
+
+def test_errors_are_a_failure_of_their_own() -> None:
+    bad = _ran(
+        [
+            _sample(one.at, error="answered 500" if n % 5 == 0 else None, status=200)
+            for n, one in enumerate(_even(200))
+        ]
+    )
+    verdict = oracle.kept(replace(bad, again=bad))
+    assert (verdict.result, verdict.rule) == (Result.FAIL, "load.errors")
+
+
+def _flooded(seconds: float, quiet: float = 0.1, floods: int = 500) -> Ran:
+    others = _even(300, lambda n: quiet if n < 150 else seconds, actor="nurse.south")
+    mine = _even(60, actor="nurse.north")
+    flood = [_sample(10 + n / 60, flood=True) for n in range(floods)]
+    return _ran(
+        [*others, *mine, *flood],
+        "neighbour",
+        windows=(
+            Window("quiet", 0, 10, control=True),
+            Window("flood", 10, 20, judged=True),
+        ),
+        flooding="north",
+    )
+
+
+def test_neighbours_are_not_starved() -> None:
+    assert oracle.kept(_flooded(0.2)).result is Result.PASS
+    starved = _flooded(2.0)
+    verdict = oracle.kept(replace(starved, again=starved))
+    assert (verdict.result, verdict.rule) == (Result.FAIL, "load.starved")
+    assert "while north floods" in verdict.reason
+
+
+def test_slow_without_the_flood_as_well_shows_nothing_of_the_flood() -> None:
+    slow = _flooded(2.0, quiet=2.0)
+    verdict = oracle.kept(replace(slow, again=slow))
+    assert verdict.result is Result.INCONCLUSIVE
+    assert "without the flood" in verdict.reason
+
+
+def test_a_flood_that_is_none_shows_nothing() -> None:
+    verdict = oracle.kept(_flooded(0.1, floods=10))
+    assert verdict.result is Result.INCONCLUSIVE
+    assert "no flood" in verdict.reason
+
+
+def test_the_knee_is_where_it_no_longer_keeps_up() -> None:
+    samples = [_sample(n / 10) for n in range(100)]
+    samples += [_sample(10 + n / 20, 3.0) for n in range(200)]
+    ran = _ran(
+        samples,
+        "ramp",
+        windows=(Window("x1", 0, 10, 1, judged=True), Window("x2", 10, 20, 2)),
+    )
+    rate, says = phases.knee(ran)
+    assert rate == 10
+    assert "at 20 per second" in says
+    assert phases.drawn(ran)["knee"]["rate"] == 10
+
+
+def test_soaking_shows_what_wears_out() -> None:
+    even = _ran(_even(600), "soak")
+    worse = _ran(_even(600, lambda n: 0.1 + n / 1500), "soak")
+    assert phases.drift(even) == []
+    assert oracle.kept(worse).rule == "load.drift"
+
+
+LEAK = Verdict(
+    Result.FAIL, "leak", "the answer holds patient.name of tenant south", "leak.tenant", (EXCHANGE,)
+)
+
+
+def test_leaks_are_counted_in_a_million() -> None:
+    samples = [*_even(198), *(_sample(5, flag="leak south patient.name") for _ in range(2))]
+    suspect = Suspect("leak south patient.name", "nurse.north", "patient.read", EXCHANGE, (LEAK,))
+    ran = _ran(samples, "isolation", suspects=(suspect,))
+    verdict = oracle.sealed(ran)
+    assert (verdict.result, verdict.rule) == (Result.FAIL, "leak.tenant")
+    assert "2 of 200 answers" in verdict.reason
+    assert phases.drawn(ran)["leaks"]["per_million"] == 10_000
+
+
+def test_harmless_suspicions_are_no_leaks() -> None:
+    suspect = Suspect("leak south patient.name", "nurse.north", "patient.read", EXCHANGE, ())
+    ran = _ran(_even(200), "isolation", suspects=(suspect,))
+    verdict = oracle.sealed(ran)
+    assert verdict.result is Result.PASS
+    assert "at most" in verdict.reason
+
+
+def test_another_record_than_asked_for_is_a_finding() -> None:
+    verdict = oracle.sealed(_ran(_even(200), "isolation", other=(EXCHANGE,)))
+    assert verdict.rule == "load.mixed"
+
+
+def test_nothing_searched_is_no_pass() -> None:
+    assert oracle.sealed(_ran([])).result is Result.INCONCLUSIVE
+
+
+def _with_ended(after: int, before: int = 50) -> Ran:
+    mine = [_sample(n / 10, actor="nurse.1") for n in range(before)]
+    mine += [_sample(12 + n / 20, actor="nurse.1", status=after) for n in range(50)]
+    ended = Ended("nurse.1", "is disabled", 10.0, 1.0, served=(EXCHANGE,))
+    return _ran([*_even(100), *mine], "isolation", ended=ended)
+
+
+def test_an_ended_login_is_served_no_more() -> None:
+    assert oracle.login_ended(_with_ended(401)).result is Result.PASS
+    verdict = oracle.login_ended(_with_ended(200))
+    assert (verdict.result, verdict.rule) == (Result.FAIL, "load.revoked")
+    assert verdict.exchanges == (EXCHANGE,)
+
+
+def test_a_login_that_never_worked_shows_nothing() -> None:
+    assert oracle.login_ended(_with_ended(401, before=2)).result is Result.INCONCLUSIVE
+
+
+def test_ids_are_stable() -> None:
+    found = stamp(replace(WHOLE, variant="steady"), "load", "objectives-are-kept", "")
+    assert found.id == "load.objectives-are-kept.steady"
