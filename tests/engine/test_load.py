@@ -119,7 +119,9 @@ def test_throughput(done: int, standing: Standing) -> None:
 
 
 def test_leaks_in_a_million() -> None:
-    assert objectives.per_million(0, 10_000) == (None, pytest.approx(299.5, abs=0.5))
+    none, most = objectives.per_million(0, 10_000)
+    assert none is None
+    assert most == pytest.approx(299.5, abs=0.5)
     assert objectives.per_million(2, 1000)[0] == 2000
     assert objectives.per_million(0, 0) == (None, None)
 
@@ -143,7 +145,7 @@ def test_workflows_are_read(tmp_path: Path) -> None:
     workflow = target.workflows["round"]
     assert workflow.as_ == {"nurse": 3}
     assert [step.do for step in workflow.steps] == ["patient.read", "note.create"]
-    assert workflow.steps[1].think == (0, 0.5)
+    assert list(workflow.steps[1].think) == [0, 0.5]
     assert objectives.promise("round", workflow).errors == 0.01
 
 
