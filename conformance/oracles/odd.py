@@ -119,6 +119,21 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """A list after odd values were accepted.
+
+    `plain` says whether it holds the ordinary record, `missing` which values are in records that it
+    does not hold.
+    """
+
+    says: str
+    read: Read
+    plain: bool
+    missing: tuple[str, ...]
+    write: Read
+
+
+@dataclass(frozen=True)
 class Odds:
     """All that came of one operation's odd values.
 
@@ -136,6 +151,7 @@ class Odds:
     sent: int = 0
     left: int = 0
     note: str = ""
+    listing: Listing | None = None
 
 
 def comes_back(odds: Odds) -> Verdict:
@@ -186,6 +202,16 @@ def stays_open(odds: Odds) -> Verdict:
             f"{first.says} worked, and after {accepted} had been accepted: {_failure(first.after)}",
             first.before,
             first.after,
+        )
+    listing = odds.listing
+    if listing is not None and listing.plain and listing.missing:
+        return failed(
+            "unlisted",
+            "fuzz.unlisted",
+            f"{listing.says} shows the ordinary record, and not the one that was accepted with "
+            f"{', '.join(listing.missing[:4])}",
+            listing.write,
+            listing.read,
         )
     return passed("conform-allow", _summary(odds))
 

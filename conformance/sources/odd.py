@@ -20,6 +20,7 @@ _TEXTS = frozenset({"text", "name", "canary", "family", "given"})
 _LONG = frozenset({"text"})
 _DATES = frozenset({"birth_date", "date", "today", "now", "future"})
 _NOT_SHOWN = re.compile(r"password|passwd|secret|token|otp|\bpin\b", re.IGNORECASE)
+_NUMBER = re.compile(r"-?\d+([.,]\d+)?")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -63,7 +64,7 @@ def _what(leaf: Any, path: Path) -> tuple[str, bool]:
     names = {name.removeprefix("person.") for name in placeholders_in(leaf)}
     if names & _DATES or (not names and _DATE.match(leaf)):
         return "date", False
-    if names == {"int"}:
+    if names == {"int"} or (not names and _NUMBER.fullmatch(leaf)):
         return "number", False
     if names and names <= _TEXTS and not _NOT_SHOWN.search(str(path[-1])):
         return "text", bool(names & _LONG)

@@ -19,6 +19,7 @@ from zlib import crc32
 from conformance import policy
 from conformance.cases import subjects
 from conformance.comparison import leaves, parsed
+from conformance.extraction import values
 from conformance.fuzz import odd
 from conformance.fuzz.odd import Odd
 from conformance.instances import Instance, NotBuilt, Payload
@@ -26,6 +27,7 @@ from conformance.model import Case, Outcome, Read
 from conformance.oracles.odd import (
     Broken,
     Exported,
+    Listing,
     Odds,
     Opened,
     Returned,
@@ -38,7 +40,7 @@ from conformance.sources.odd import Path, Slot, body_of, slots
 from conformance.sources.transport import door_to
 from conformance.target import SAFE_KINDS
 from conformance.template import Unfilled, render
-from conformance.trials.pages import walk
+from conformance.trials.pages import PAGE_LIMIT, walk
 from conformance.trials.properties import Seer, readers, seen_by
 from conformance.trials.rights import make, use
 from conformance.trials.setting import Setting, may_disrupt, needed, on, permitted, remember, send
@@ -406,7 +408,53 @@ def _tried(world: World, case: Case, loads: Callable[[_Try], Iterable[Load]]) ->
         opened = [replace(one, culprit=culprit) for one in opened]
         if culprit:
             world.replica(fresh=True)
-    return _concluded(trying, plain.read, tuple(opened), left)
+    odds = _concluded(trying, plain.read, tuple(opened), left)
+    return odds if shut is not None else replace(odds, listing=_listing(trying, plain, doors))
+
+
+def _listing(trying: _Try, plain: Sent, doors: Sequence[Door]) -> Listing | None:
+    """Whether a list holds the records that were accepted, where it holds the ordinary one."""
+    made = plain.made
+    lists = (door for door in doors if door.case.resource == trying.case.resource and door.rows)
+    door = next(lists, None)
+    if made is None or door is None or not trying.taken:
+        return None
+    missing, read, there = _missing(trying, door, made, trying.taken)
+    together = [load for load, _sent in missing if sum(map(len, load.values())) > 1]
+    if there and together:
+        alone = [(load, _once_more(trying, load)) for load in _each(together)[:_MOST_ALONE]]
+        # Where none of them alone is missing, those together are what can be told.
+        missing = _missing(trying, door, made, alone)[0] or missing
+    names = [one.name for load, _sent in missing for odds in load.values() for one in odds]
+    write = missing[0][1].read if missing else plain.read
+    return Listing(door.says, read, there, tuple(dict.fromkeys(names)), write)
+
+
+def _missing(
+    trying: _Try, door: Door, plain: Instance, taken: Sequence[tuple[Load, Sent]]
+) -> tuple[list[tuple[Load, Sent]], Read, bool]:
+    """Which of the accepted records the list does not hold; a page; and if `plain` is there."""
+    reads = _pages(trying.world, door, PAGE_LIMIT)
+    answers = [one.exchange.answer for one in reads if one.outcome is Outcome.ALLOWED]
+    found = {
+        str(identity)
+        for answer in answers
+        if answer is not None
+        for identity in values(door.rows, parsed(answer))
+    }
+    missing = [
+        (load, sent)
+        for load, sent in taken
+        if sent.made is not None
+        and sent.made.parent is plain.parent
+        and str(sent.made.id) not in found
+    ]
+    return missing, reads[-1], str(plain.id) in found
+
+
+def _each(loads: Iterable[Load]) -> list[Load]:
+    """Each value of the loads in its place alone."""
+    return [{slot: (one,)} for load in loads for slot, odds in load.items() for one in odds]
 
 
 def _culprit(world: World, case: Case, shut: Opened, loads: Sequence[Load]) -> str:
@@ -417,8 +465,7 @@ def _culprit(world: World, case: Case, shut: Opened, loads: Sequence[Load]) -> s
     door = next(found, None)
     if door is None:
         return ""
-    singles = [{slot: (one,)} for load in loads for slot, odds in load.items() for one in odds]
-    for single in singles[:_MOST_ALONE]:
+    for single in _each(loads)[:_MOST_ALONE]:
         sent = _once_more(trying, single)
         if sent.read.outcome is Outcome.ALLOWED and _open(world, door).outcome is Outcome.BROKEN:
             slot, odds = next(iter(single.items()))
@@ -636,6 +683,8 @@ class Door:
     says: str
     case: Case
     instance: Instance | None
+    rows: str = ""
+    """Where a list has the ids of its rows."""
 
 
 def _doors(world: World, trying: _Try, made: Instance | None) -> list[Door]:
@@ -655,16 +704,23 @@ def _doors(world: World, trying: _Try, made: Instance | None) -> list[Door]:
             if case is None or case.tenant != trying.setting.tenant:
                 continue
             if about is None or about in line:
-                found.append(Door(f"'{name}' of {resource}", case, line.get(about or "")))
+                rows = operation.items or ""
+                if rows and not operation.counts:
+                    rows += (operation.item_id or "$.id").removeprefix("$")
+                found.append(Door(f"'{name}' of {resource}", case, line.get(about or ""), rows))
     return found[:_DOORS]
 
 
 def _open(world: World, door: Door) -> Read:
     """The last page of what the door shows, or the first that fails."""
+    reads = _pages(world, door, _PAGES)
+    return next((one for one in reads if one.outcome is not Outcome.ALLOWED), reads[-1])
+
+
+def _pages(world: World, door: Door, most: int) -> list[Read]:
     case = door.case
     assert case.persona and case.resource and case.operation
     setting = on(world, case, door.instance)
     payload = world.payload(case.persona, case.resource, setting.tenant, setting.lineage)
     about = (case.persona, case.resource, case.operation)
-    reads = walk(world, *about, payload, "read-back", limit=_PAGES)
-    return next((one for one in reads if one.outcome is not Outcome.ALLOWED), reads[-1])
+    return walk(world, *about, payload, "read-back", limit=most)

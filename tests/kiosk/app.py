@@ -260,6 +260,8 @@ def make(*names: str) -> Any:
         with kiosk.lock:
             mine = [row for row in kiosk.cards.values() if row["town"] == town_of(key)]
         rows = [kiosk.shown(row) for row in mine if q in row["name"]]
+        if "hides" in faults:
+            rows = [row for row in rows if not re.search("[\u200e\u200f]", row["note"])]
         if "shuts-list" in faults and any("\u2028" in row["name"] for row in rows):
             raise RuntimeError("a line in a line")
         if "shuts-list-by-date" in faults and any(row["born"] == "9999-12-31" for row in rows):

@@ -32,6 +32,7 @@ FAULTS = {
     "breaks-on-marks": "a combining mark in a search breaks it",
     "shuts-list": "a line separator in a name breaks the list for everybody",
     "shuts-list-by-date": "somebody born on the last day of the year 9999 breaks the list",
+    "hides": "a card whose note has a direction mark is in no list",
     # Numbers, dates and structures
     "breaks-on-huge": "a number beyond the largest double breaks the entry",
     "breaks-on-digits": "digits that are no decimals break the entry",
