@@ -210,7 +210,13 @@ def _workers(options: argparse.Namespace, target: Target) -> int:
     return max(1, min(int(options.workers), target.system.max_connections))
 
 
-def _pytest(options: argparse.Namespace, out: Path, display: Display, workers: int) -> int:
+def _pytest(
+    options: argparse.Namespace,
+    out: Path,
+    display: Display,
+    workers: int,
+    more: Sequence[str] = (),
+) -> int:
     arguments = [
         *(str(path) for path in _paths(options.suite)),
         f"--config-file={HOME_INI}",
@@ -233,6 +239,7 @@ def _pytest(options: argparse.Namespace, out: Path, display: Display, workers: i
         arguments.append(f"--stop-after={options.stop_after}")
     if workers > 1:
         arguments += ["-n", str(workers)]
+    arguments += more
     with _quiet_plugins():
         return int(pytest.main(arguments, plugins=[display]))
 
@@ -346,9 +353,10 @@ def _list(options: argparse.Namespace) -> int:
 def _replay(options: argparse.Namespace) -> int:
     from conformance import replaying
 
-    case, target = replaying.find(options.what, options.run, options.target)
+    found = replaying.find(options.what, options.run, options.target)
+    case = found.case
     arguments: dict[str, Any] = {
-        "target": target or HOSPITAL,
+        "target": found.target or HOSPITAL,
         "suite": [case.split(".")[0]] if case.split(".")[0] in suites() else [],
         "profile": Profile.FULL.value,
         "case": [case],
@@ -358,7 +366,11 @@ def _replay(options: argparse.Namespace) -> int:
     }
     with replaying.folder() as out:
         display = Display(Console(stderr=True, highlight=False), out)
-        code = _pytest(argparse.Namespace(**arguments), out, display, 1)
+        recipe = out / "recipe.json"
+        if found.recipe is not None:
+            recipe.write_text(json.dumps(found.recipe), encoding="utf-8")
+        more = [f"--recipe={recipe}"] if found.recipe is not None else []
+        code = _pytest(argparse.Namespace(**arguments), out, display, 1, more)
         for problem in display.problems:
             print(problem, file=sys.stderr)
         if not (out / "evidence.jsonl").exists():

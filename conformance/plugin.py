@@ -71,6 +71,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--case", action="append", default=[], metavar="ID", help="only these (globs)")
     group.addoption("--out", metavar="DIR", help="where evidence goes (default: reports/runs/TIME)")
     group.addoption("--stop-after", type=int, metavar="N", help="stop at so many failed cases")
+    group.addoption("--recipe", metavar="FILE", help="of a case that tries many things, only this")
     group.addoption("--base-url", metavar="URL", help="a target that already runs there")
 
 
@@ -177,6 +178,9 @@ def harness(request: pytest.FixtureRequest) -> Harness:
         log = state.out / "target.log"
         state.harness = run.harness(state.loaded, state.opened, state.seed, log)
         state.harness.world.profile = state.profile
+        recipe = request.config.getoption("recipe")
+        if recipe:
+            state.harness.world.recipe = json.loads(Path(recipe).read_text(encoding="utf-8"))
         if state.out.is_dir():
             name = state.worker["id"] if state.worker else "main"
             state.harness.world.live = live.speaker(state.out, name)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -15,13 +17,22 @@ from conformance.document import InvalidDocument
 from conformance.home import HOME
 
 
-def find(what: str, run: Path | None, target: Path | None) -> tuple[str, Path | None]:
-    """The case id of a finding (from the newest run, or the one given), or the id itself.
+@dataclass(frozen=True)
+class Found:
+    """What is to be tried again: a case or, of a case that tries many things, one `recipe`."""
+
+    case: str
+    target: Path | None
+    recipe: Mapping[str, Any] | None = None
+
+
+def find(what: str, run: Path | None, target: Path | None) -> Found:
+    """The case of a finding (from the newest run, or the one given), or the case of that id.
 
     Raises InvalidDocument when no run holds the finding.
     """
     if not what.startswith("F-"):
-        return what, target
+        return Found(what, target)
     base = HOME if (HOME / "pyproject.toml").exists() else Path.cwd()
     runs = [run] if run else sorted((base / "reports" / "runs").glob("*"), reverse=True)
     for folder in runs:
@@ -30,11 +41,23 @@ def find(what: str, run: Path | None, target: Path | None) -> tuple[str, Path | 
             continue
         for finding in json.loads(summary.read_text(encoding="utf-8"))["findings"]:
             if finding["id"] == what:
-                return str(finding["case"]), target
+                return Found(str(finding["case"]), target, _recipe(folder, what))
     raise InvalidDocument(
         f"no run here holds the finding {what}; name its folder with --run DIR, "
         "or give the id of the case"
     )
+
+
+def _recipe(run: Path, finding: str) -> Mapping[str, Any] | None:
+    """What has to be sent to see a finding again, where its case tries many things."""
+    for line in (run / "evidence.jsonl").read_text(encoding="utf-8").splitlines():
+        if finding not in line:
+            continue
+        for one in json.loads(line).get("findings", ()):
+            if one["id"] == finding:
+                recipe: Mapping[str, Any] | None = one.get("recipe")
+                return recipe
+    return None
 
 
 @contextlib.contextmanager

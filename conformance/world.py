@@ -75,6 +75,7 @@ class World:
         self.documented: Sequence[Documented] = ()
         self.replicas: Replicas | None = None
         self.live: Callable[[str], None] = _unheard
+        self.recipe: Mapping[str, Any] | None = None
         self.profile = Profile.GATE
         self.specimens: dict[tuple[str, str], tuple[Mapping[str, Any], ...]] = {}
         for resource, described in target.resources.items():

@@ -12,10 +12,10 @@ from conformance.fuzz import recipes
 from conformance.fuzz.campaign import Campaign, Denied
 from conformance.fuzz.drafts import Draft, Objection
 from conformance.fuzz.driver import Driver
-from conformance.fuzz.history import Effect, Suspicion
+from conformance.fuzz.history import Effect, Suspicion, Tried
 from conformance.instances import NotBuilt
 from conformance.login import LoginFailed
-from conformance.model import Because, Case, Exchange, Expected, Read, Trial
+from conformance.model import Because, Case, Exchange, Expected, Read, Relation, Trial
 from conformance.outcomes import outcome_of
 from conformance.target import ANONYMOUS
 from conformance.trials.setting import differ, read_back, set_up, subject, unproved_by
@@ -47,6 +47,10 @@ _ALONE = frozenset(
         "response_headers_conformance",
         "response_schema_conformance",
     }
+)
+_JUDGED = frozenset(
+    {"fuzz.server_error", *(rule for rule in RULES.values() if rule.startswith("contract."))}
+    - {"contract.method"}
 )
 _SHRINKING = 40
 """Requests that making one finding small may take."""
@@ -97,8 +101,8 @@ class Aftermath:
             if other is None or other.answer is None:
                 continue
             reason = f"{first.error}, twice, while {control.label if control else ''} was answered"
-            recipe = self._recipe("fuzz.no_answer", label, "", [draft])
-            case = self._case("fuzz.no_answer", label)
+            recipe = self._recipe("fuzz.no_answer", label, "", [draft], reason=reason)
+            case = self.case_of("fuzz.no_answer", label)
             yield Suspicion(
                 case, "fuzz.no_answer", label, reason, (first, exchange, other), "", recipe
             )
@@ -138,11 +142,14 @@ class Aftermath:
     ) -> Suspicion:
         if holds is not None and self._left > 0:
             draft, exchange = self._shrunk(draft, exchange, holds)
-        recipe = self._recipe(rule, label, essence, [*before, draft])
-        return Suspicion(self._case(rule, label), rule, label, reason, (exchange,), essence, recipe)
+        status = exchange.answer.status if exchange.answer is not None else None
+        recipe = self._recipe(rule, label, essence, [*before, draft], reason=reason, status=status)
+        return Suspicion(
+            self.case_of(rule, label), rule, label, reason, (exchange,), essence, recipe
+        )
 
     def _recipe(
-        self, rule: str, label: str, essence: str, drafts: Sequence[Draft]
+        self, rule: str, label: str, essence: str, drafts: Sequence[Draft], **more: Any
     ) -> dict[str, Any]:
         return {
             "rule": rule,
@@ -150,6 +157,7 @@ class Aftermath:
             "label": label,
             "persona": self._campaign.persona,
             "steps": [self._written(one) for one in drafts],
+            **more,
         }
 
     def _shrunk(self, draft: Draft, exchange: Exchange, holds: Holds) -> tuple[Draft, Exchange]:
@@ -200,7 +208,7 @@ class Aftermath:
     def _written(self, draft: Draft) -> dict[str, Any]:
         return recipes.written(draft, self._campaign.symbol_of)
 
-    def _case(self, rule: str, label: str) -> Case:
+    def case_of(self, rule: str, label: str) -> Case:
         """What was tried, in the words of the target file."""
         campaign = self._campaign
         operation = campaign.operations.get(label)
@@ -228,13 +236,31 @@ class Aftermath:
                 break
             trial = self._tried(one)
             if trial is not None:
-                recipe = {
-                    **self._recipe("effect", one.draft.label, "", [one.draft]),
-                    "relation": one.relation.value,
-                    "other": one.other,
-                }
+                recipe = self._recipe(
+                    "effect",
+                    one.draft.label,
+                    "",
+                    [one.draft],
+                    relation=one.relation.value,
+                    other=one.other,
+                    way=list(one.way.about),
+                )
                 found.append(Effect(trial, one.draft.label, recipe))
         return found
+
+    def effect_again(self, recipe: Mapping[str, Any], draft: Draft) -> Effect:
+        """A write that had to be refused, once more. Raises NotBuilt."""
+        operation = self._campaign.operations.get(draft.label)
+        ways = operation.ways if operation is not None else ()
+        way = next((one for one in ways if list(one.about) == recipe.get("way")), None)
+        if way is None:
+            raise NotBuilt(f"the target file has no operation for {draft.label}")
+        other = recipe.get("other")
+        denied = Denied(way, Relation(recipe["relation"]), other, draft, allowed=False)
+        trial = self._tried(denied)
+        if trial is None:
+            raise NotBuilt(f"{draft.label} could not be tried again")
+        return Effect(trial, draft.label, recipe)
 
     def _tried(self, denied: Denied) -> Trial | None:
         campaign, world = self._campaign, self._world
@@ -281,3 +307,50 @@ class Aftermath:
             unproved=unproved_by(setting),
             shows_change=setting.operation.shows_change,
         )
+
+
+def cooked(
+    campaign: Campaign, driver: Driver, recipe: Mapping[str, Any]
+) -> Suspicion | Effect | Tried:
+    """A recipe once more, in this world: it shows the same again, or it does not.
+
+    Raises NotBuilt when this world has no record like the one that was meant.
+    """
+    aftermath = Aftermath(campaign, driver)
+    try:
+        drafts = [recipes.read(one, campaign.value_of) for one in recipe["steps"]]
+    except ValueError as problem:
+        raise NotBuilt(str(problem)) from None
+    *before, last = drafts
+    operation = campaign.operations.get(last.label)
+    for resource in {slot.resource for slot in operation.slots} if operation is not None else ():
+        if resource in campaign.target.resources:
+            # What an answer may give away has to be there.
+            campaign.stock(resource, "theirs", "")
+            campaign.stock(resource, "foreign", "")
+    if recipe["rule"] == "effect":
+        return aftermath.effect_again(recipe, last)
+    for draft in before:
+        driver.again(draft)
+    exchange, found, valid = driver.again(last)
+    if exchange is None:
+        raise NotBuilt(f"{last.label} cannot be sent here")
+    rule, essence, label = str(recipe["rule"]), str(recipe["essence"]), str(recipe["label"])
+    shown = any(RULES.get(one.check) == rule and one.essence == essence for one in found) or (
+        rule,
+        essence,
+    ) in campaign.given_away(exchange)
+    answer = exchange.answer
+    if rule == "fuzz.no_answer":
+        shown = answer is None
+    elif answer is not None and rule == "fuzz.accepted":
+        shown = not valid and answer.status < 300
+    elif answer is not None and rule == "fuzz.refused":
+        shown = valid and answer.status in {400, 405, 415, 422}
+    elif answer is not None and rule not in _JUDGED:
+        shown = f"{answer.status}" == str(recipe.get("status"))
+    reason = str(recipe.get("reason", essence))
+    if shown:
+        case = aftermath.case_of(rule, label)
+        return Suspicion(case, rule, label, reason, (exchange,), essence, recipe)
+    return Tried(campaign.case, label, reason, (exchange,))

@@ -85,7 +85,6 @@ class Campaign:
         case: Case,
         operations: Sequence[Known],
         seed: int,
-        base: str,
     ) -> None:
         assert case.persona is not None
         self.world, self.case, self.persona = world, case, case.persona
@@ -93,7 +92,6 @@ class Campaign:
         self.tenant = case.tenant or policy.sole_tenant(self.target)
         self.roles = policy.roles_of(self.target, self.persona)
         self.operations = {one.label: one for one in operations}
-        self.base = base
         self.symbols: dict[str, tuple[Symbol, Instance]] = {}
         self.phases: Counter[str] = Counter()
         self.statuses: dict[str, Counter[str]] = defaultdict(Counter)

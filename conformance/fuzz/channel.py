@@ -23,7 +23,13 @@ Deliver = Callable[[Message, Case[Any]], Exchange]
 """Sends a message made for a case."""
 
 _OWN_HEADERS = frozenset(
-    {SCHEMATHESIS_TEST_CASE_HEADER.lower(), "user-agent", "content-length", "connection"}
+    {
+        SCHEMATHESIS_TEST_CASE_HEADER.lower(),
+        "user-agent",
+        "accept-encoding",
+        "content-length",
+        "connection",
+    }
 )
 _UNSENDABLE = re.compile(r"[^\x20-\x7e\x80-\xff\t]")
 

@@ -35,6 +35,16 @@ class Effect:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """A recipe that was tried again and did not show what it showed before."""
+
+    case: Case
+    label: str
+    reason: str
+    exchanges: tuple[Exchange, ...]
+
+
+@dataclass(frozen=True)
 class Campaign:
     """One persona's campaign: what was sent, what came of it, and what could not be tried.
 

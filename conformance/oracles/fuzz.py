@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from conformance import oracles
-from conformance.fuzz.history import Campaign, Effect, Suspicion
+from conformance.fuzz.history import Campaign, Effect, Suspicion, Tried
 from conformance.model import Outcome, Result, Verdict
 from conformance.verdicts import passed, unknown
 
-Seen = Campaign | Suspicion | Effect
+Seen = Campaign | Suspicion | Effect | Tried
 
 
 def withstood(seen: Seen) -> Verdict:
@@ -31,6 +31,9 @@ def withstood(seen: Seen) -> Verdict:
         )
     if isinstance(seen, Effect):
         return _effect(seen)
+    if isinstance(seen, Tried):
+        reason = f"{seen.label}: not seen again ({seen.reason})"
+        return Verdict(Result.PASS, "withstood", reason, exchanges=seen.exchanges)
     detail = drawn(seen)
     if seen.engine:
         return unknown(f"harness error: {seen.engine[0]}", *seen.last, detail=detail)

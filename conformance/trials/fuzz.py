@@ -6,7 +6,8 @@ import os
 import time
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -17,16 +18,21 @@ from conformance.fuzz.history import Campaign
 from conformance.fuzz.matching import Known, granted, known
 from conformance.fuzz.settings import CHECKS
 from conformance.instances import NotBuilt
-from conformance.model import Case, Read
+from conformance.model import Case
 from conformance.target import ANONYMOUS
 from conformance.trials.setting import may_disrupt
 from conformance.world import World
+
+if TYPE_CHECKING:
+    from conformance.fuzz.campaign import Campaign as Underway
+    from conformance.fuzz.driver import Driver, Told
 
 _KEPT_FOR = "fuzz"
 _ELASTIC = 0.35
 _MOST = 3.0
 _EXAMPLES = 12
 _AFTERMATH = 10.0
+_LONGEST_ANSWER = 5.0
 
 
 def place(world: World) -> World:
@@ -40,12 +46,22 @@ def place(world: World) -> World:
     return world
 
 
-def campaign(world: World, case: Case) -> list[Any]:
-    """One persona's campaign: its history first, then what speaks against the target."""
-    from conformance.fuzz.aftermath import Aftermath
-    from conformance.fuzz.beyond import beyond
+@dataclass
+class _Opened:
+    """A campaign that can begin: where it runs, who steers it, and what it tries."""
+
+    where: World
+    underway: Underway
+    driver: Driver
+    operations: list[Known]
+    share: plan.Share
+    left_out: Mapping[str, str]
+    seconds: float
+
+
+def _opened(world: World, case: Case) -> _Opened:
     from conformance.fuzz.campaign import Campaign as Underway
-    from conformance.fuzz.driver import Driver, Told, Unusable
+    from conformance.fuzz.driver import Driver, Unusable
 
     assert case.persona is not None
     target = world.target
@@ -54,56 +70,86 @@ def campaign(world: World, case: Case) -> list[Any]:
     people = plan.personas(target, world.profile)
     left_out = {**plan.left_out(target, operations), **_ends_sessions(where, operations, case)}
     tried = [one for one in operations if one.label not in left_out]
-    share = plan.shares(
+    shares = plan.shares(
         target, tried, people, world.seed, everything=world.profile is Profile.FULL
-    )[case.persona]
+    )
     total = plan.SECONDS[world.profile] * _workers()
-    seconds = plan.budget(target, people, case.persona, total, world.seed)
     seed = zlib.crc32(f"{world.seed}|{case.persona}".encode())
-    underway = Underway(where, case, operations, seed, base)
-    started = time.monotonic()
-    underway.deadline = started + seconds * _MOST
+    underway = Underway(where, case, operations, seed)
+    timeout = min(target.system.timeout, _LONGEST_ANSWER)
+    off = tuple(target.fuzz.off)
     try:
-        driver = Driver(
-            document, base, underway.credentials(), tuple(target.fuzz.off), seed, underway,
-            min(target.system.timeout, 5.0),
-        )  # fmt: skip
+        driver = Driver(document, base, underway.credentials(), off, seed, underway, timeout)
     except Unusable as problem:
         raise NotBuilt(f"the API document cannot be fuzzed: {problem}") from None
+    return _Opened(
+        where,
+        underway,
+        driver,
+        operations,
+        shares.get(case.persona, plan.Share((), (), ())),
+        left_out,
+        plan.budget(target, people, case.persona, total, world.seed),
+    )
+
+
+def campaign(world: World, case: Case) -> list[Any]:
+    """One persona's campaign: its history first, then what speaks against the target.
+
+    Where a recipe is to be tried again, nothing but that.
+    """
+    from conformance.fuzz.aftermath import Aftermath, cooked
+    from conformance.fuzz.beyond import beyond
+    from conformance.fuzz.driver import Told
+
+    opened = _opened(world, case)
+    underway, driver, share = opened.underway, opened.driver, opened.share
+    if world.recipe is not None:
+        return [cooked(underway, driver, world.recipe)]
+    started = time.monotonic()
+    underway.deadline = started + opened.seconds * _MOST
     told = Told()
     driver.run(("examples",), share.probed, None, told)
     beyond(underway, driver, share.covered, told)
     driver.run(("coverage",), share.covered, None, told)
     if underway.stopped() and underway.ended is None:
         underway.notes.append("enumerating was cut short: time was up")
-    rest = max(seconds * _ELASTIC, seconds - (time.monotonic() - started))
+    rest = max(opened.seconds * _ELASTIC, opened.seconds - (time.monotonic() - started))
     underway.deadline = time.monotonic() + rest
     if not underway.ended:
         driver.run(("fuzzing", "stateful"), share.fuzzed, rest, told, _EXAMPLES)
     underway.deadline = time.monotonic() + _AFTERMATH
     aftermath = Aftermath(underway, driver)
     found = [*aftermath.suspicions(told.objections), *aftermath.effects()]
-    ending = underway.ended
-    history = Campaign(
-        case=case,
+    history = _history(world, opened, told, time.monotonic() - started)
+    return [history, *found]
+
+
+def _history(world: World, opened: _Opened, told: Told, seconds: float) -> Campaign:
+    underway, off = opened.underway, world.target.fuzz.off
+    return Campaign(
+        case=underway.case,
         requests=underway.requests,
-        seconds=time.monotonic() - started,
+        seconds=seconds,
         phases=dict(underway.phases),
         statuses={label: dict(each) for label, each in underway.statuses.items()},
-        granted=frozenset(one.label for one in operations if granted(target, case.persona, one)),
+        granted=frozenset(
+            one.label for one in opened.operations if granted(world.target, underway.persona, one)
+        ),
         untouched={
-            one.label: left_out.get(one.label, "not this persona's part")
-            for one in operations
+            one.label: opened.left_out.get(one.label, "not this persona's part")
+            for one in opened.operations
             if one.label not in underway.statuses
         },
-        checks=tuple(name for name in CHECKS if name not in target.fuzz.off),
-        off=dict(target.fuzz.off),
+        checks=tuple(name for name in CHECKS if name not in off),
+        off=dict(off),
         engine=tuple(told.errors),
-        notes=tuple(underway.notes[:20]),
-        ended=ending,
-        last=tuple(Read(one, where.read(one).outcome) for one in underway.recent),
+        notes=tuple(
+            [f"{label}: {why}" for label, why in told.ungenerated.items()] + underway.notes
+        )[:20],
+        ended=underway.ended,
+        last=tuple(opened.where.read(one) for one in underway.recent),
     )
-    return [history, *found]
 
 
 def _workers() -> int:
