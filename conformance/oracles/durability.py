@@ -10,7 +10,7 @@ from conformance.model import Result, Verdict
 from conformance.oracles import invariants
 from conformance.verdicts import Detail, passed
 
-LEAST = 8
+LEAST = 5
 """With fewer writes acknowledged in the last second before a crash it shows too little."""
 _SHOWN = 4
 

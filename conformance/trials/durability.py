@@ -30,13 +30,17 @@ from conformance.wire import Unreachable, Wire
 from conformance.world import World
 
 WRITERS = 4
+_EACH = 3
+"""So many writes of each kind, on average, are acknowledged before the target is killed."""
+_AT_MOST = 20.0
+"""… but no more seconds than that are waited for them."""
 _ROUNDS = {Profile.SMOKE: 1, Profile.GATE: 2, Profile.FULL: 6}
-_MESSAGES = 480
+_MESSAGES = 360
 """Writes that are ready for one round, of all kinds together."""
-_SET_UP = 24
+_SET_UP = 8
 """… of a kind whose writes each have a set-up of their own."""
-_SOONEST, _LATEST = 0.5, 1.5
-"""Seconds after the first write between which the target is killed, at a random instant."""
+_LATEST = 1.0
+"""… within so many seconds from then, at a random instant."""
 READ_BACK = 160
 """So many writes are looked for after a crash: half of them the last, the rest of all times."""
 FOLLOWED = 40
@@ -86,7 +90,7 @@ def crashed(world: World, case: Case) -> list[Survival | Observation]:
     found: list[Survival | Observation] = []
     chance = random.Random(world.seed)
     for number in range(_ROUNDS[world.profile]):
-        wait = chance.uniform(_SOONEST, _LATEST)
+        wait = chance.uniform(0, _LATEST)
         survival = _round(world, replica, kinds, wait, number)
         found.append(replace(survival, case=case, left_out=tuple(left_out)))
         if survival.down is not None:
@@ -114,7 +118,7 @@ def _round(
     """One crash and what was left after it."""
     ready = _ready(kinds)
     world.live(f"durability: writing until crash {number + 1}")
-    done, killed = _written(replica, [one for _, one in ready], wait)
+    done, killed = _written(replica, [one for _, one in ready], _EACH * len(kinds), wait)
     kind_of = {id(asked): kind for kind, asked in ready}
     writes = list(_acknowledged(replica.world, done, kind_of))
     try:
@@ -281,9 +285,12 @@ class _Writer:
 
 
 def _written(
-    replica: Replica, ready: Sequence[Asked], wait: float
+    replica: Replica, ready: Sequence[Asked], least: int, wait: float
 ) -> tuple[list[tuple[Asked, Exchange]], float]:
-    """What was answered before the target was killed, and when that was (UTC seconds)."""
+    """What was answered before the target was killed, and when that was (UTC seconds).
+
+    It is killed `wait` seconds after `least` writes have been answered.
+    """
     world = replica.world
     stop = threading.Event()
     count = max(1, min(WRITERS, world.target.system.max_connections))
@@ -293,10 +300,14 @@ def _written(
     threads = [threading.Thread(target=one.run, daemon=True) for one in writers]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + wait
+    deadline, enough = time.monotonic() + _AT_MOST, 0.9 * len(ready)
+    counted = False
     while time.monotonic() < deadline and all(thread.is_alive() for thread in threads):
-        if sum(len(one.done) for one in writers) > 0.9 * len(ready):
+        done = sum(len(one.done) for one in writers)
+        if done > enough:
             break
+        if done >= least and not counted:
+            counted, deadline = True, time.monotonic() + wait
         time.sleep(0.01)
     killed = time.time()
     replica.server.kill()
