@@ -56,6 +56,7 @@ class State:
     plan_written: bool = False
     interrupted: bool = False
     left_over: list[dict[str, Any]] = field(default_factory=list)
+    sweeps: sweep.Sweeps | None = None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -155,7 +156,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if empty:
         config.hook.pytest_deselected(items=empty)
         items[:] = [item for item in items if not _is_empty(item)]
-    items.sort(key=lambda item: suite.is_last(getattr(item, "function", None)))
+    state = config.stash.get(_STATE, None)
+    shared = state is not None and state.worker is not None
+
+    def turn_of(item: pytest.Item) -> int:
+        if suite.is_last(getattr(item, "function", None)):
+            return 2
+        # Several workers read the books when a suite is over, and judge later what they read.
+        return 1 if shared and _is_sweep(item) else 0
+
+    items.sort(key=turn_of)
 
 
 def _is_empty(item: pytest.Item) -> bool:
@@ -166,6 +176,11 @@ def _is_empty(item: pytest.Item) -> bool:
 def _case_of(item: pytest.Item) -> object:
     callspec = getattr(item, "callspec", None)
     return callspec.params.get("case") if callspec is not None else None
+
+
+def _is_sweep(item: pytest.Item) -> bool:
+    case = _case_of(item)
+    return isinstance(case, Case) and case.property == suite.SWEEP
 
 
 @pytest.fixture
@@ -184,6 +199,8 @@ def harness(request: pytest.FixtureRequest) -> Harness:
         if state.out.is_dir():
             name = state.worker["id"] if state.worker else "main"
             state.harness.world.live = live.speaker(state.out, name)
+        if state.sweeps is not None:
+            state.harness.world.swept = state.sweeps.kept
         if state.opened.wire.journal is not None:
             state.opened.wire.journal.planned = frozenset(state.planned)
     return state.harness
@@ -217,6 +234,7 @@ class _Worker:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         kept = {item.callspec.id for item in session.items if hasattr(item, "callspec")}
         self.state.planned = {key: case for key, case in self.state.planned.items() if key in kept}
+        self._arrange_sweeps(session.items)
         if self.state.worker is not None:
             plan = Path(self.state.worker["state"]) / "plan.json"
             partial = plan.with_name(f"plan-{self.state.worker['id']}.json")
@@ -225,16 +243,51 @@ class _Worker:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
-        if not isinstance(_case_of(item), Case):
+        case = _case_of(item)
+        if not isinstance(case, Case):
             return (yield)
         assert self.state.place is not None
         test = getattr(item, "function", None)
         if suite.is_last(test):  # it waits for the others, who may wait for their turn
             return (yield)
-        with turns.turn(
-            self.state.place.state, alone=suite.is_alone(test, self.state.loaded.target)
-        ):
+        alone = suite.is_alone(test, self.state.loaded.target)
+        if self.state.sweeps is not None and self.state.sweeps.kept(case) is not None:
+            alone = False  # it only judges what was read before
+        with turns.turn(self.state.place.state, alone=alone):
             return (yield)
+
+    def _arrange_sweeps(self, items: Iterable[pytest.Item]) -> None:
+        """Have the books read by whoever finishes a suite, where several share the run."""
+        if self.state.worker is None or not self.state.loaded.target.invariants:
+            return
+        cases = [
+            case
+            for item in items
+            if isinstance(case := _case_of(item), Case)
+            and not suite.is_last(getattr(item, "function", None))
+        ]
+        assert self.state.place is not None
+        self.state.sweeps = sweep.Sweeps(
+            self.state.place.state,
+            (case for case in cases if case.property != suite.SWEEP),
+            {case.suite for case in cases if case.property == suite.SWEEP},
+        )
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
+        yield
+        state, case = self.state, _case_of(item)
+        if state.sweeps is None or state.harness is None or not isinstance(case, Case):
+            return
+        if suite.is_last(getattr(item, "function", None)) or not state.sweeps.over(case):
+            return
+        assert state.place is not None
+        assert state.worker is not None
+        state.harness.world.live(f"{case.suite}: reading the books")
+        # What cannot be read now is read, and judged, by the cases of the sweep themselves.
+        with contextlib.suppress(Exception), turns.turn(state.place.state, alone=True):
+            state.sweeps.read(state.harness.world, case.suite, state.worker["id"])
+        state.harness.world.live("")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -31,6 +31,8 @@ from conformance.template import Lookup, Unfilled
 from conformance.wire import Unreachable, Wire
 
 if TYPE_CHECKING:
+    from conformance.invariants import Observation
+    from conformance.model import Case
     from conformance.replicas import Replica, Replicas
 
 Need = Mapping[str, Relation]
@@ -41,6 +43,11 @@ _LONGEST_WAIT = 65
 
 def _unheard(_line: str) -> None:
     """Nobody looks on."""
+
+
+def _unread(_case: Case) -> Sequence[Observation] | None:
+    """Nobody has read the books."""
+    return None
 
 
 class World:
@@ -75,6 +82,7 @@ class World:
         self.documented: Sequence[Documented] = ()
         self.replicas: Replicas | None = None
         self.live: Callable[[str], None] = _unheard
+        self.swept: Callable[[Case], Sequence[Observation] | None] = _unread
         self.recipe: Mapping[str, Any] | None = None
         self.profile = Profile.GATE
         self.specimens: dict[tuple[str, str], tuple[Mapping[str, Any], ...]] = {}

@@ -58,17 +58,22 @@ class _Unread(Exception):
 def swept(world: World, case: Case) -> list[Observation]:
     """The invariant that the case is about, in each of its tenants."""
     assert case.variant is not None
+    kept = world.swept(case)
+    if kept is not None:
+        return list(kept)
     name = case.variant.split(".")[0]
     return list(_everywhere(world, name, world.target.invariants[name]))
 
 
 def observed(world: World) -> list[Observation]:
     """Every invariant in each of its tenants: for a replica, at the end of what was done to it."""
-    return [
-        replace(seen, place=", a copy of the target")
-        for name, invariant in world.target.invariants.items()
-        for seen in _everywhere(world, name, invariant)
-    ]
+    return [replace(seen, place=", a copy of the target") for seen in books(world)]
+
+
+def books(world: World) -> Iterator[Observation]:
+    """Every invariant in each of its tenants."""
+    for name, invariant in world.target.invariants.items():
+        yield from _everywhere(world, name, invariant)
 
 
 def _everywhere(world: World, name: str, invariant: Invariant) -> Iterator[Observation]:
