@@ -39,7 +39,7 @@ from conformance.world import World
 _WARM_UP = {Profile.SMOKE: 0.5, Profile.GATE: 1.0, Profile.FULL: 5.0}
 _LONGER = {Profile.SMOKE: 0.5, Profile.GATE: 1.0, Profile.FULL: 10.0}
 """By how much the phases of a profile are longer than those of the gate."""
-_MOST_STEADY = {Profile.SMOKE: 6.0, Profile.GATE: 12.0, Profile.FULL: 120.0}
+_MOST_STEADY = {Profile.SMOKE: 6.0, Profile.GATE: 10.5, Profile.FULL: 120.0}
 _SOAK = 600.0
 _ANSWERED = 8.0
 """Seconds that an answer under load may take at most, or less if the target file says so."""
@@ -48,6 +48,8 @@ _CROWD = 1.5
 """More users than the pool has connections, by that factor."""
 _FLOOD_PAUSE = 0.01
 _SERVED = 3
+_BACK = 12
+"""Writes of each persona that are read back after a crash, the last before it."""
 _HANDS = 4
 """Connections over which a login that is ended goes on."""
 
@@ -135,17 +137,27 @@ def _enough(world: World) -> float:
     return math.ceil(found * 2) / 2
 
 
+def _long(world: World, least: float, share: float = 1.0) -> float:
+    """Seconds, at least those, in which some workflow can show its first percentile.
+
+    `share` is that of the personas whose promises count.
+    """
+    often = max(one.rate * len(one.steps) for one in world.target.workflows.values())
+    wanted = 1.2 * objectives.needed(0.05) / (often * share)
+    return max(least, math.ceil(2 * min(wanted, 3 * least)) / 2)
+
+
 def ramp(world: World, case: Case) -> Ran:
     """Multiples of the declared rates, one after another, until the target does not keep up."""
     place = _place(world)
 
     def phase() -> _Phase:
         warm = _WARM_UP[world.profile]
-        seconds = 1.5 * _LONGER[world.profile]
+        seconds = 1.25 * _LONGER[world.profile]
         segments, windows, at = [plan.Segment("warm-up", warm)], [], warm
         for place_, factor in enumerate(world.target.load.ramp):
             name = f"x{factor:g}"
-            lasts = 2 * seconds if place_ == 0 else seconds
+            lasts = _long(world, 2 * seconds) if place_ == 0 else seconds
             segments.append(plan.Segment(name, lasts, factor))
             windows.append(Window(name, at, at + lasts, factor, judged=place_ == 0))
             at += lasts
@@ -161,7 +173,8 @@ def spike(world: World, case: Case) -> Ran:
 
     def phase() -> _Phase:
         longer, warm = _LONGER[world.profile], _WARM_UP[world.profile]
-        before, high, after = 2 * longer, 1.5 * longer, 3 * longer
+        before, high = 1.5 * longer, 1.25 * longer
+        after = _long(world, 2.5 * longer)
         segments = [
             plan.Segment("warm-up", warm),
             plan.Segment("before", before),
@@ -192,7 +205,8 @@ def neighbour(world: World, case: Case) -> Ran:
 
     def phase() -> _Phase:
         longer, warm = _LONGER[world.profile], _WARM_UP[world.profile]
-        quiet, loud = 2.5 * longer, 4 * longer
+        others = 1 - 1 / len(policy.tenants(world.target))
+        quiet, loud = 2 * longer, 0.5 + _long(world, 3 * longer, others)
         name = flood.workflow or next(iter(place.arrangement.workflows))
         people = _of_tenant(place.world, place.arrangement.workflows[name], tenant)
         flooding = plan.Flood(name, people, flood.users, _FLOOD_PAUSE)
@@ -231,7 +245,7 @@ def isolation(world: World, case: Case) -> Ran:
     """More users than the pool has connections, of all tenants, while logins and caches change."""
     place = _place(world)
     longer, warm = _LONGER[world.profile], _WARM_UP[world.profile]
-    seconds = 7 * longer
+    seconds = 6 * longer
     workflows = list(place.arrangement.workflows.values())
     crowd = math.ceil(_CROWD * world.target.load.pool / len(workflows))
     floods = tuple(plan.Flood(one.name, tuple(one.mix), crowd, 0.0) for one in workflows)
@@ -424,7 +438,7 @@ def restart(world: World, case: Case) -> Ran:
 
     def phase() -> _Phase:
         longer, warm = _LONGER[world.profile], _WARM_UP[world.profile]
-        before, after = 2 * longer, 3 * longer
+        before, after = 1.5 * longer, _long(world, 2.5 * longer)
         killed = warm + before
         down = _down(place)
         back = killed + down + world.target.load.recovers
@@ -628,7 +642,13 @@ def _survival(world: World, phase: _Phase, samples: Samples, notes: list[str]) -
     if killed is None or not writes:
         notes.append("no write had been acknowledged when the target was killed")
         return None
-    return durability.read_back(world, writes, killed)
+    # Everybody reads their own back: nobody else need be able to.
+    found = [
+        durability.read_back(world, [one for one in writes if one.persona == name][-_BACK:], killed)
+        for name in dict.fromkeys(one.persona for one in writes)
+    ]
+    kept = tuple(one for survival in found for one in survival.kept)
+    return Survival(killed, len(writes), kept)
 
 
 def _after_restart(window: Window, phase: _Phase, made: plan.Plan, recovers: float) -> Window:

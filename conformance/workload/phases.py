@@ -7,7 +7,7 @@ control, and what else is done meanwhile.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.durability import Survival
@@ -89,7 +89,8 @@ class Suspect:
 class Ran:
     """One phase as it went. `tenants` are those of the actors, `flooding` the one that floods.
 
-    `again` is the same phase a second time, where the first broke a promise; `other` are answers
+    `again` is the same phase a second time, where the first broke a promise or showed too little,
+    and `runs` says of how many runs the samples are; `other` are answers
     about another record than was asked for; `shown` are exchanges that were kept for evidence;
     `survival` is what was read back of acknowledged writes after a crash, `observations` are the
     books when all was over.
@@ -113,6 +114,7 @@ class Ran:
     survival: Survival | None = None
     observations: tuple[Observation, ...] = ()
     again: Ran | None = None
+    runs: int = 1
 
     def requests(self, workflow: str, window: Window) -> list[Sample]:
         """The workflow's requests in the window, by those whose objectives have to hold then."""
@@ -151,8 +153,22 @@ def outcomes(ran: Ran, window: Window) -> list[Finding]:
         ]
         # Others than those of the flooding tenant are only a part of what is promised in all.
         done = ran.done(promise.workflow, window) if ran.flooding is None else None
-        found += objectives.found(promise, requests, done, window.seconds)
+        found += objectives.found(promise, requests, done, window.seconds * ran.runs)
     return found
+
+
+def pooled(ran: Ran) -> Ran:
+    """The samples of both runs of the phase together."""
+    if ran.again is None:
+        return ran
+    one, other = ran.samples, ran.again.samples
+    samples = replace(
+        one,
+        requests=(*one.requests, *other.requests),
+        arrivals=(*one.arrivals, *other.arrivals),
+        nodes=(*one.nodes, *other.nodes),
+    )
+    return replace(ran, samples=samples, again=None, runs=2)
 
 
 def broken(ran: Ran, *, control: bool = False) -> list[tuple[Window, Finding]]:
@@ -169,20 +185,24 @@ def broken(ran: Ran, *, control: bool = False) -> list[tuple[Window, Finding]]:
 def unclear(ran: Ran) -> list[tuple[Window, Finding]]:
     """The promises of which too little was seen.
 
-    A window that is not thorough has to show the first percentile that is promised, or the share
-    of errors where none is.
+    A window that is not thorough has to show the first percentile that is promised (or the share
+    of errors where none is) of some workflow: of rare ones there is not enough in a short time.
     """
     found = []
     for window in ran.windows:
         if not window.judged:
             continue
-        for finding in outcomes(ran, window):
-            promise = next(one for one in ran.promises if one.workflow == finding.workflow)
-            first = "p95" if promise.p95 is not None else "p99" if promise.p99 else "errors"
-            needed = window.thorough or finding.objective == first
-            if finding.standing is Standing.UNCLEAR and needed:
-                found.append((window, finding))
+        some = [one for one in outcomes(ran, window) if window.thorough or _is_first(ran, one)]
+        shown = any(one.standing is Standing.KEPT for one in some)
+        if window.thorough or not shown:
+            found += [(window, one) for one in some if one.standing is Standing.UNCLEAR]
     return found
+
+
+def _is_first(ran: Ran, finding: Finding) -> bool:
+    promise = next(one for one in ran.promises if one.workflow == finding.workflow)
+    first = "p95" if promise.p95 is not None else "p99" if promise.p99 is not None else "errors"
+    return finding.objective == first and finding.step is None
 
 
 def slowest(ran: Ran, finding: Finding, window: Window) -> tuple[str, str, float]:

@@ -180,7 +180,7 @@ class Handler(BaseHTTPRequestHandler):
         station = self.station
         if self.command == "GET":
             notes = [row for row in list(station.rows.values()) if row.get("of") == patient["id"]]
-            return 200, {"items": notes[-PAGE:]}
+            return 200, {"items": notes}
         station.notes += 1
         if "fails-often" in station.faults and station.notes % 3 == 0:
             return 500, {"error": "it did not work"}
