@@ -17,7 +17,7 @@ from conformance.instances import NotBuilt
 from conformance.login import LoginFailed
 from conformance.model import Because, Case, Exchange, Expected, Read, Relation, Trial
 from conformance.outcomes import outcome_of
-from conformance.target import ANONYMOUS
+from conformance.target import ANONYMOUS, Target
 from conformance.trials.setting import differ, read_back, set_up, subject, unproved_by
 from conformance.wire import Unreachable
 
@@ -55,6 +55,8 @@ _JUDGED = frozenset(
 _SHRINKING = 40
 """Requests that making one finding small may take."""
 _ALL_SHRINKING = 240
+_ALONE_MOST = 12
+_INVALID = frozenset({400, 405, 415, 422})
 _DENIED_DONE = 12
 _SILENT = 3
 _DENIED = 6
@@ -76,7 +78,13 @@ class Aftermath:
         found: dict[tuple[str, str, str], Suspicion] = {}
         for one in objections.values():
             rule = RULES.get(one.check, "fuzz")
-            if (rule, one.label, one.essence) not in found and self._stands(one):
+            if (rule, one.label, one.essence) in found or not self._stands(one):
+                continue
+            if one.check == "positive_data_acceptance":
+                for alone in self._refused_alone(one):
+                    key = (rule, one.label, alone.essence)
+                    found.setdefault(key, self._of_check(rule, alone))
+            else:
                 found[rule, one.label, one.essence] = self._of_check(rule, one)
         given_away = {**self._campaign.disclosed, **self._campaign.leaked}
         for (rule, label, reason), exchange in given_away.items():
@@ -109,6 +117,8 @@ class Aftermath:
 
     def _stands(self, objection: Objection) -> bool:
         """Whether an objection holds for this persona, who may be refused what others are not."""
+        if self._campaign.target.fuzz.tolerates(objection.check, objection.label):
+            return False
         if objection.check != "ensure_resource_availability":
             return True
         operation = self._campaign.operations.get(objection.label)
@@ -126,6 +136,39 @@ class Aftermath:
         return self._made_small(
             rule, one.label, one.reason, one.essence, one.draft, one.exchange, holds, one.before
         )
+
+    def _refused_alone(self, one: Objection) -> Iterator[Objection]:
+        """The single values for which an otherwise right request is refused.
+
+        A document that describes each value says nothing of what they must be together, nor which
+        ids and cursors there are: those are left as in the request that was served.
+        """
+        campaign = self._campaign
+        good, operation = campaign.good.get(one.label), campaign.operations.get(one.label)
+        status = one.exchange.answer.status if one.exchange.answer is not None else 0
+        if good is None or operation is None or status not in _INVALID:
+            return
+        kept = {slot.keys[0] for slot in operation.slots} | _cursors(campaign.target)
+        tried = 0
+        for part, name, single in _one_at_a_time(good, one.draft, kept):
+            if tried >= _ALONE_MOST or self._left <= 0:
+                return
+            tried += 1
+            self._left -= 1
+            fresh = campaign.example(one.label) if operation.method != "GET" else None
+            draft = campaign.onto(single, fresh) if fresh is not None else single
+            exchange, _found, valid = self._driver.again(draft)
+            answer = exchange.answer if exchange is not None else None
+            if exchange is None or answer is None or not valid or answer.status != status:
+                continue
+            yield replace(
+                one,
+                reason=f"answered {status} to a request that was served before, for a {name!r} "
+                f"({part}) that the API document allows",
+                essence=f"{part}.{name}",
+                draft=draft,
+                exchange=exchange,
+            )
 
     # --- smaller ------------------------------------------------------------------------------
 
@@ -309,6 +352,27 @@ class Aftermath:
         )
 
 
+def _cursors(target: Target) -> set[str]:
+    """Parameters whose values come from the target alone."""
+    found = {"cursor", "page_token", "pageToken", "continuation", "after", "before"}
+    for described in target.resources.values():
+        for operation in described.operations.values():
+            if operation.next is not None and operation.next.param is not None:
+                found.add(operation.next.param)
+    return found
+
+
+def _one_at_a_time(good: Draft, other: Draft, kept: set[str]) -> Iterator[tuple[str, str, Draft]]:
+    """`good` with one value of `other`: where it stands, its name, and the draft."""
+    for name, value in other.query.items():
+        if name not in kept and good.query.get(name) != value:
+            yield "query", name, replace(good, query={**good.query, name: value})
+    if isinstance(good.body, dict) and isinstance(other.body, dict):
+        for name, value in other.body.items():
+            if name not in kept and good.body.get(name) != value:
+                yield "body", name, replace(good, body={**good.body, name: value})
+
+
 def cooked(
     campaign: Campaign, driver: Driver, recipe: Mapping[str, Any]
 ) -> Suspicion | Effect | Tried:
@@ -346,7 +410,7 @@ def cooked(
     elif answer is not None and rule == "fuzz.accepted":
         shown = not valid and answer.status < 300
     elif answer is not None and rule == "fuzz.refused":
-        shown = valid and answer.status in {400, 405, 415, 422}
+        shown = valid and answer.status in _INVALID
     elif answer is not None and rule not in _JUDGED:
         shown = f"{answer.status}" == str(recipe.get("status"))
     reason = str(recipe.get("reason", essence))

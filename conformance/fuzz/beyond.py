@@ -22,7 +22,7 @@ def beyond(campaign: Campaign, driver: Driver, labels: Sequence[str], told: Told
     driver.phase = "coverage"
     for label in labels:
         good, operation = campaign.good.get(label), campaign.operations[label]
-        if good is None or _CHECK in campaign.target.fuzz.off:
+        if good is None or campaign.target.fuzz.tolerates(_CHECK, label):
             continue
         remade = 0
         tried = wrong.drafts(good, operation.fields, operation.query)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from conformance import oracles, policy
 from conformance.cases import of_persona
-from conformance.fuzz.drafts import ABSENT, Draft
+from conformance.fuzz.drafts import ABSENT, Draft, Enough
 from conformance.fuzz.matching import Known, Slot, Way
 from conformance.instances import Instance, NotBuilt
 from conformance.login import Credentials, LoginFailed
@@ -105,6 +105,7 @@ class Campaign:
         self.good: dict[str, Draft] = {}
         self.silent: dict[str, tuple[Draft, Exchange]] = {}
         self.deadline = float("inf")
+        self.until: int | None = None
         self._wire = _apart(world.wire)
         self.recent: list[Exchange] = []
         self._random = random.Random(f"{seed}|{self.persona}")
@@ -171,7 +172,7 @@ class Campaign:
     def deliver(self, message: Message, draft: Draft, phase: str) -> Exchange:
         """Send, judge what comes back at once, and keep little of it."""
         if self.stopped():
-            raise KeyboardInterrupt
+            raise Enough
         signed = any(_STAND_IN in value for _name, value in message.headers)
         exchange = self._send(message)
         answer = exchange.answer
@@ -207,8 +208,9 @@ class Campaign:
         return exchange
 
     def stopped(self) -> bool:
-        """Whether the campaign is over, or its time is."""
-        return self.ended is not None or time.monotonic() > self.deadline
+        """Whether the campaign is over, or its time is, or enough was sent for now."""
+        enough = self.until is not None and self.requests >= self.until
+        return enough or self.ended is not None or time.monotonic() > self.deadline
 
     def _lost(self) -> bool:
         """Whether the session was lost and is there again; ends the campaign if it cannot be."""

@@ -60,3 +60,7 @@ class Objection:
     draft: Draft
     exchange: Exchange
     before: tuple[Draft, ...] = ()
+
+
+class Enough(KeyboardInterrupt):
+    """Nothing more is to be sent; Schemathesis' engine stops for nothing less."""

@@ -30,7 +30,7 @@ from schemathesis.hooks import HookContext
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from conformance.fuzz.channel import Channel
-from conformance.fuzz.drafts import ABSENT, Draft, Objection
+from conformance.fuzz.drafts import ABSENT, Draft, Enough, Objection
 from conformance.model import Exchange, Message
 
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
@@ -267,7 +267,7 @@ class Driver:
         headers = {} if draft.stranger else self._credentials
         try:
             response = case.call(headers=headers)
-        except Exception:  # no answer, or nothing that can be sent
+        except (Enough, Exception):  # no answer, or nothing that can be sent
             sent = self._sent.get(case.id)
             return (sent[1] if sent else None), [], valid
         exchange = self._sent[case.id][1]
@@ -330,6 +330,8 @@ class Driver:
             settings[name] = {"enabled": name in phases}
             if name != "stateful":
                 settings[name]["operation-ordering"] = "none"
+            if name == "coverage":
+                settings[name]["unexpected-methods"] = ["get", "put", "post", "patch", "delete"]
             if generation and name in {"fuzzing", "stateful"}:
                 settings[name]["generation"] = generation
         wanted = frozenset(operations)
@@ -410,6 +412,9 @@ def _counts(check: str, draft: Draft, exchange: Exchange) -> bool:
     status = exchange.answer.status if exchange.answer is not None else 0
     if status >= 500:
         return check == "not_a_server_error"
+    if check == "unsupported_method":
+        # Whoever does not say 405 may as well say that there is nothing; what counts is that it is.
+        return status not in {401, 403, 404, 501}
     if check in {"positive_data_acceptance", "negative_data_rejection"}:
         media = draft.media_type or ""
         return draft.body is ABSENT or "json" in media or "form" in media

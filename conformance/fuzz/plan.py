@@ -13,7 +13,12 @@ from conformance.fuzz.matching import Known, granted
 from conformance.target import ANONYMOUS, SAFE_KINDS, Target
 
 SECONDS = {Profile.SMOKE: 5.0, Profile.GATE: 60.0, Profile.FULL: 600.0}
-"""What all campaigns of a run take together, on two workers."""
+"""What all campaigns of a run take together, each worker at a time."""
+
+REQUESTS = {Profile.SMOKE: 200, Profile.GATE: 9_000, Profile.FULL: 90_000}
+"""What all campaigns of a run send together beyond what enumerating the document takes."""
+
+_PER_OPERATION = 25
 
 _SHORT = 0.25
 _STRANGE = 8
@@ -63,11 +68,16 @@ def leading(target: Target, people: Sequence[str], seed: int) -> frozenset[str]:
     )
 
 
-def budget(target: Target, people: Sequence[str], persona: str, total: float, seed: int) -> float:
-    """Seconds for the campaign of `persona`, where those of all `people` have `total` together."""
+def part(target: Target, people: Sequence[str], persona: str, seed: int) -> float:
+    """The part that the campaign of `persona` has in what all of `people` have together."""
     long = leading(target, people, seed)
     weights = {one: 1.0 if one in long else _SHORT for one in people}
-    return total * weights[persona] / sum(weights.values())
+    return weights[persona] / sum(weights.values())
+
+
+def quota(profile: Profile, part_of: float, operations: int) -> int:
+    """How many requests a campaign makes up by itself, so that a slow machine tries as much."""
+    return min(int(REQUESTS[profile] * part_of), 20 + _PER_OPERATION * operations)
 
 
 def left_out(target: Target, operations: Iterable[Known]) -> dict[str, str]:

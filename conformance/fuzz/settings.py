@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from typing import Annotated
 
 from pydantic import Field
@@ -32,11 +33,25 @@ CHECKS = (
 class Fuzz(Strict):
     """What is left out of fuzzing. Without this key everything is tried."""
 
-    off: dict[str, Reason] = Field(
-        default={}, description="checks of Schemathesis that do not fit, with the reason"
+    off: dict[str, Reason | dict[str, Reason]] = Field(
+        default={},
+        description="checks of Schemathesis that do not fit, with the reason; or only for some "
+        "operations: {CHECK: {METHOD /path: reason}}",
     )
     leave_out: dict[str, Reason] = Field(
         default={},
         description="operations as the API document writes them (METHOD /path, * matches anything)",
     )
     graphql: str | None = Field(default=None, description="path of a GraphQL endpoint, or a file")
+
+    @property
+    def unused(self) -> dict[str, str]:
+        """The checks that are off for every operation, with the reason."""
+        return {name: each for name, each in self.off.items() if isinstance(each, str)}
+
+    def tolerates(self, check: str, label: str) -> bool:
+        """Whether a check does not fit an operation (`METHOD /path`)."""
+        reasons = self.off.get(check, {})
+        if isinstance(reasons, str):
+            return True
+        return any(fnmatch.fnmatchcase(label, pattern) for pattern in reasons)

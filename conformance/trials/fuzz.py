@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from conformance.fuzz.driver import Driver, Told
 
 _KEPT_FOR = "fuzz"
-_ELASTIC = 0.35
-_MOST = 3.0
-_EXAMPLES = 12
-_AFTERMATH = 10.0
+_MOST = 4.0
+"""By how much a slow machine may take longer than planned, rather than try less."""
+_MADE_UP = {"fuzzing": 0.6, "stateful": 0.4}
+_STEPS = 6
+_EXAMPLES = 100
+_AFTERMATH = 30.0
 _LONGEST_ANSWER = 5.0
 
 
@@ -57,6 +59,7 @@ class _Opened:
     share: plan.Share
     left_out: Mapping[str, str]
     seconds: float
+    quota: int
 
 
 def _opened(world: World, case: Case) -> _Opened:
@@ -73,11 +76,11 @@ def _opened(world: World, case: Case) -> _Opened:
     shares = plan.shares(
         target, tried, people, world.seed, everything=world.profile is Profile.FULL
     )
-    total = plan.SECONDS[world.profile] * _workers()
+    part = plan.part(target, people, case.persona, world.seed)
     seed = zlib.crc32(f"{world.seed}|{case.persona}".encode())
     underway = Underway(where, case, operations, seed)
     timeout = min(target.system.timeout, _LONGEST_ANSWER)
-    off = tuple(target.fuzz.off)
+    off = tuple(target.fuzz.unused)
     try:
         driver = Driver(document, base, underway.credentials(), off, seed, underway, timeout)
     except Unusable as problem:
@@ -87,9 +90,10 @@ def _opened(world: World, case: Case) -> _Opened:
         underway,
         driver,
         operations,
-        shares.get(case.persona, plan.Share((), (), ())),
+        shares[case.persona],
         left_out,
-        plan.budget(target, people, case.persona, total, world.seed),
+        plan.SECONDS[world.profile] * _workers() * part,
+        plan.quota(world.profile, part, len(shares[case.persona].fuzzed)),
     )
 
 
@@ -114,10 +118,16 @@ def campaign(world: World, case: Case) -> list[Any]:
     driver.run(("coverage",), share.covered, None, told)
     if underway.stopped() and underway.ended is None:
         underway.notes.append("enumerating was cut short: time was up")
-    rest = max(opened.seconds * _ELASTIC, opened.seconds - (time.monotonic() - started))
-    underway.deadline = time.monotonic() + rest
-    if not underway.ended:
-        driver.run(("fuzzing", "stateful"), share.fuzzed, rest, told, _EXAMPLES)
+    for phase, share_of in _MADE_UP.items():
+        if underway.ended or not share.fuzzed:
+            break
+        most = max(int(opened.quota * share_of), 1)
+        underway.until = underway.requests + most
+        rest = max(opened.seconds * _MOST - (time.monotonic() - started), opened.seconds * share_of)
+        underway.deadline = time.monotonic() + rest
+        examples = most // (len(share.fuzzed) if phase == "fuzzing" else _STEPS)
+        driver.run((phase,), share.fuzzed, None, told, min(max(examples, 1), _EXAMPLES))
+    underway.until = None
     underway.deadline = time.monotonic() + _AFTERMATH
     aftermath = Aftermath(underway, driver)
     found = [*aftermath.suspicions(told.objections), *aftermath.effects()]
@@ -126,7 +136,7 @@ def campaign(world: World, case: Case) -> list[Any]:
 
 
 def _history(world: World, opened: _Opened, told: Told, seconds: float) -> Campaign:
-    underway, off = opened.underway, world.target.fuzz.off
+    underway, off = opened.underway, world.target.fuzz
     return Campaign(
         case=underway.case,
         requests=underway.requests,
@@ -141,8 +151,11 @@ def _history(world: World, opened: _Opened, told: Told, seconds: float) -> Campa
             for one in opened.operations
             if one.label not in underway.statuses
         },
-        checks=tuple(name for name in CHECKS if name not in off),
-        off=dict(off),
+        checks=tuple(name for name in CHECKS if name not in off.unused),
+        off={
+            name: each if isinstance(each, str) else "; ".join(f"{k}: {v}" for k, v in each.items())
+            for name, each in off.off.items()
+        },
         engine=tuple(told.errors),
         notes=tuple(
             [f"{label}: {why}" for label, why in told.ungenerated.items()] + underway.notes
