@@ -68,6 +68,12 @@ def test_a_fault_is_found(row: faulty.Row, tmp_path: Path, forker: Forker) -> No
     assert any(Path(case).match(row.cases) for case in found), found
 
 
+def test_several_workers_find_it_as_well(tmp_path: Path, forker: Forker) -> None:
+    done = _tried(tmp_path / "out", forker, "role_access", "report-skips", workers=2)
+    failed = {case for case, how in done.outcomes.items() if how == "fail"}
+    assert failed == {"role_access.sweep.counted_bills", "role_access.sweep.billed"}
+
+
 def test_a_report_that_catches_up_is_no_finding(tmp_path: Path, forker: Forker) -> None:
     done = _tried(tmp_path / "out", forker, "role_access", "count-lags")
     assert done.outcomes["role_access.sweep.counted_bills"] == "pass"
