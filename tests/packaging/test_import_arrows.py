@@ -126,7 +126,8 @@ def test_policy_reaches_nothing_that_sends() -> None:
 
 def test_wire_and_gate_alone_know_the_http_client() -> None:
     """One module sends and watches; the other releases what that one announces and notes."""
-    engine = [each for each in inside("conformance") if each not in importers({"locust"}, [each])]
+    apart = {"locust", "schemathesis"}
+    engine = [each for each in inside("conformance") if each not in importers(apart, [each])]
     assert importers(HTTP_CLIENTS, engine) == {"conformance.wire", "conformance.gate"}
     assert importers({"conformance.wire"}, ["conformance.gate"])
 
@@ -174,8 +175,16 @@ def test_suites_import_the_engine_and_pytest_only() -> None:
 
 def test_locust_stays_in_a_process_of_its_own() -> None:
     """Importing it patches sockets, so no module may import one that does."""
-    patched = importers({"locust", "gevent"}, inside(*PACKAGES))
+    patched = importers({"locust", "gevent", "geventhttpclient"}, inside(*PACKAGES))
     assert not importers(patched, sorted(set(inside(*PACKAGES)) - patched))
+
+
+def test_schemathesis_is_known_to_the_fuzz_suite_alone() -> None:
+    """It sends nothing itself: it is handed requests' nouns, and no client of theirs."""
+    knowing = importers({"schemathesis", "hypothesis"}, inside(*PACKAGES))
+    assert knowing == {"conformance.fuzz.channel", "conformance.fuzz.driver"}
+    clients = HTTP_CLIENTS - {"requests"}
+    assert not importers(clients, sorted(knowing))
 
 
 def test_every_imported_distribution_is_declared() -> None:
