@@ -5,9 +5,10 @@ Nothing is sent here; whoever makes a channel says how.
 
 from __future__ import annotations
 
-import http.client
+import contextlib
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 import requests
@@ -107,7 +108,13 @@ def _response(
         request=prepared,
         elapsed=exchange.seconds,
         verify=True,
-        message=http.client.responses.get(answer.status, "Unknown"),
+        message=_phrase(answer.status),
         http_version="1.1",
         _override=override,
     )
+
+
+def _phrase(status: int) -> str:
+    with contextlib.suppress(ValueError):
+        return HTTPStatus(status).phrase
+    return "Unknown"
