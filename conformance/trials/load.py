@@ -34,12 +34,13 @@ from conformance.workload import driving, objectives, plan
 from conformance.workload.driving import Act, Driving
 from conformance.workload.phases import Ended, Mark, Ran, Suspect, Window
 from conformance.workload.samples import Kept, Samples
+from conformance.workload.workflows import promise
 from conformance.world import World
 
 _WARM_UP = {Profile.SMOKE: 0.5, Profile.GATE: 1.0, Profile.FULL: 5.0}
 _LONGER = {Profile.SMOKE: 0.5, Profile.GATE: 1.0, Profile.FULL: 10.0}
 """By how much the phases of a profile are longer than those of the gate."""
-_MOST_STEADY = {Profile.SMOKE: 6.0, Profile.GATE: 10.5, Profile.FULL: 120.0}
+_MOST_STEADY = {Profile.SMOKE: 10.5, Profile.GATE: 10.5, Profile.FULL: 120.0}
 _SOAK = 600.0
 _ANSWERED = 8.0
 """Seconds that an answer under load may take at most, or less if the target file says so."""
@@ -68,6 +69,7 @@ class _Phase:
     extra: plan.Workflow | None = None
     ended: Ended | None = None
     sealed: bool = False
+    readers: dict[str, dict[tuple[str, str], durability.Reader]] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -125,11 +127,11 @@ def _enough(world: World) -> float:
     """Seconds until every promise can show, even with one miss."""
     found = 0.0
     for name, workflow in world.target.workflows.items():
-        promise = objectives.promise(name, workflow)
+        said = promise(name, workflow)
         shares = [
             share
-            for share, said in ((0.05, promise.p95), (0.01, promise.p99), (promise.errors, True))
-            if said is not None and share
+            for share, limit in ((0.05, said.p95), (0.01, said.p99), (said.errors, True))
+            if limit is not None and share
         ]
         # One miss takes some 1.6 times as many samples as none.
         count = max((1.6 * objectives.needed(share) for share in shares), default=0)
@@ -465,9 +467,29 @@ def restart(world: World, case: Case) -> Ran:
             _log_in_anew(run, place)
 
         found.acts.append(Act(killed, act))
+        found.readers = _readers(place)
         return found
 
     return _twice(place, case, phase)
+
+
+def _readers(place: _Place) -> dict[str, dict[tuple[str, str], durability.Reader]]:
+    """By whom what each persona writes can be read back, shown while all is well."""
+    found: dict[str, dict[tuple[str, str], durability.Reader]] = {}
+    for workflow in place.arrangement.workflows.values():
+        written = [step.about for step in workflow.steps if step.writes]
+        for persona in workflow.mix:
+            for about in written:
+                made = [
+                    one
+                    for one in place.world.instances.values()
+                    if one.resource == about[0] and one.creator == persona and one.made
+                ]
+                with contextlib.suppress(NotBuilt):
+                    if made:
+                        reader = durability.reader_for(place.world, made[-1])
+                        found.setdefault(persona, {})[about] = reader
+    return found
 
 
 _DOWN: dict[str, float] = {}
@@ -580,9 +602,7 @@ def _in_scenes(workflow: plan.Workflow, step: plan.Step) -> bool:
 
 def _told(place: _Place, case: Case, phase: _Phase, made: plan.Plan, samples: Samples) -> Ran:
     world = place.world
-    promises = tuple(
-        objectives.promise(name, workflow) for name, workflow in world.target.workflows.items()
-    )
+    promises = tuple(promise(name, workflow) for name, workflow in world.target.workflows.items())
     failed, slow = samples.of("failed"), samples.of("slow")
     shown = [(one, _noted(world, one)) for one in (*failed[:_SHOWN], *slow[:_SHOWN])]
     suspects = tuple(_suspect(world, one) for one in samples.of("suspect"))
@@ -644,7 +664,12 @@ def _survival(world: World, phase: _Phase, samples: Samples, notes: list[str]) -
         return None
     # Everybody reads their own back: nobody else need be able to.
     found = [
-        durability.read_back(world, [one for one in writes if one.persona == name][-_BACK:], killed)
+        durability.read_back(
+            world,
+            [one for one in writes if one.persona == name][-_BACK:],
+            killed,
+            phase.readers.get(name),
+        )
         for name in dict.fromkeys(one.persona for one in writes)
     ]
     kept = tuple(one for survival in found for one in survival.kept)

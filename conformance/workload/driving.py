@@ -78,11 +78,12 @@ class Act:
 
 @dataclass
 class Driving:
-    """A run of Locust that is under way."""
+    """A run of Locust that is under way; `page` is where its web page is, if it has one."""
 
     plan: Plan
     folder: Path
     started: float = 0.0
+    page: str | None = None
     _failed: list[BaseException] = field(default_factory=list)
 
     @property
@@ -140,7 +141,7 @@ def run(
         (folder / reading.PLAN).touch(mode=0o600)
         (folder / reading.PLAN).write_text(dumped(plan), encoding="utf-8")
         log = out / "locust.log"
-        with _processes(plan, folder, log, means, say) as started:
+        with _processes(driving, log, means, say) as started:
             _conduct(driving, started, acts, say, _JOINING if means.workers else _STARTING, log)
         found = reading.read(folder)
         with contextlib.suppress(FileNotFoundError):
@@ -188,16 +189,17 @@ def _tail(log: Path) -> str:
 
 @contextlib.contextmanager
 def _processes(
-    plan: Plan, folder: Path, log: Path, means: Means, say: Callable[[str], None]
+    driving: Driving, log: Path, means: Means, say: Callable[[str], None]
 ) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Locust's processes, the one that conducts first; all of them have ended afterwards."""
     started: list[subprocess.Popen[bytes]] = []
+    plan, folder = driving.plan, driving.folder
     users = str(plan.users + plan.flooding)
     options = ["--users", users, "--spawn-rate", users]
     if means.web:
         page = free_port()
         options += ["--autostart", "--web-host", LOOPBACK, "--web-port", str(page)]
-        say(f"Locust's page: http://{LOOPBACK}:{page}")
+        driving.page = f"http://{LOOPBACK}:{page}"
     else:
         options += ["--headless", "--only-summary"]
     host, port = address(means.bind) if means.workers else (means.bind, free_port())
@@ -310,7 +312,9 @@ def _wait(
     while process.poll() is None and not driving._failed:
         if driving.elapsed > latest:
             raise NotDriven(f"Locust did not end in time{_tail(log)}")
-        say(f"{driving.elapsed:.0f} of {driving.plan.seconds:.0f} s: {count.lines()} requests")
+        line = f"{max(0, driving.elapsed):.0f} of {driving.plan.seconds:.0f} s, "
+        line += f"{count.lines()} requests"
+        say(f"{line}, page {driving.page}" if driving.page else line)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.5)
 

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from conformance.workload.workflows import Workflow
-
 DOUBT = 0.05
 """The chance of being wrong that each bound allows."""
 
@@ -125,13 +123,6 @@ class Promise:
     p99: float | None = None
     errors: float | None = None
     throughput: float | None = None
-
-
-def promise(name: str, workflow: Workflow) -> Promise:
-    """What the target file promises of a workflow."""
-    slo = workflow.slo
-    says = workflow.says or name
-    return Promise(name, says, workflow.rate, slo.p95, slo.p99, slo.errors, slo.throughput)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from conformance.durability import Survival
-from conformance.invariants import Observation
 from conformance.model import Case, Exchange, Verdict
 from conformance.workload import objectives
 from conformance.workload.objectives import Finding, Promise, Request, Standing
@@ -111,8 +109,8 @@ class Ran:
     ended: Ended | None = None
     marks: tuple[Mark, ...] = ()
     notes: tuple[str, ...] = ()
-    survival: Survival | None = None
-    observations: tuple[Observation, ...] = ()
+    survival: Any = None
+    observations: tuple[Any, ...] = ()
     again: Ran | None = None
     runs: int = 1
 

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from conformance.races import Action, Preparing
 from conformance.schema import Preparation, Statuses, Strict, short_request
+from conformance.workload.objectives import Promise
 
 ME = "me"
 """What the set-up of a workflow calls the persona who runs it."""
@@ -101,6 +102,13 @@ class Workflow(Strict):
     steps: list[Step] = Field(min_length=1)
     rate: float = Field(gt=0, le=10_000, description="workflows begun per second, over all tenants")
     slo: Objectives
+
+
+def promise(name: str, workflow: Workflow) -> Promise:
+    """What the target file promises of the workflow of that name."""
+    slo = workflow.slo
+    says = workflow.says or name
+    return Promise(name, says, workflow.rate, slo.p95, slo.p99, slo.errors, slo.throughput)
 
 
 class Flood(Strict):

@@ -22,6 +22,7 @@ from conformance.workload import objectives, phases
 from conformance.workload.objectives import Promise, Request, Standing
 from conformance.workload.phases import Ended, Ran, Suspect, Window
 from conformance.workload.samples import Arrival, Node, Sample, Samples
+from conformance.workload.workflows import promise
 from tests.engine.targets import TEXT, WARD, loaded
 
 # --- bounds ----------------------------------------------------------------------------------
@@ -146,7 +147,7 @@ def test_workflows_are_read(tmp_path: Path) -> None:
     assert workflow.as_ == {"nurse": 3}
     assert [step.do for step in workflow.steps] == ["patient.read", "note.create"]
     assert list(workflow.steps[1].think) == [0, 0.5]
-    assert objectives.promise("round", workflow).errors == 0.01
+    assert promise("round", workflow).errors == 0.01
 
 
 @pytest.mark.parametrize(
