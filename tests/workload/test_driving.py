@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -207,6 +208,20 @@ def test_a_plan_that_cannot_be_sent_is_a_failure_of_the_harness(ward: Ward, tmp_
     alone = replace(made.workflows[1], steps=(replace(BACK, asks=None),))
     with pytest.raises(NotDriven, match="sent no request"):
         run(replace(made, workflows=(alone,)), tmp_path)
+
+
+def test_the_page_is_on_the_loopback_while_it_runs(ward: Ward, tmp_path: Path) -> None:
+    pages, lines = [], list[str]()
+
+    def look(running: Driving) -> None:
+        with urllib.request.urlopen(f"{running.page}/stats/requests") as answer:
+            pages.append(json.load(answer))
+
+    found = run(plan(ward), tmp_path, means=Means(web=True), acts=[Act(0.7, look)],
+                live=lines.append)  # fmt: skip
+    assert [one["state"] for one in pages] == ["running"]
+    assert len(found.arrivals) == 50
+    assert all("page http://127.0.0.1:" in line for line in lines)
 
 
 # --- several processes ---------------------------------------------------------------------------
