@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .symptoms import shows
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
 
     from .conftest import House
 
+PLAIN = {"Content-Encoding": "identity"}
 DESK, NURSE, PHYSICIAN = "receptionist.north", "nurse.north", "physician.north"
 
 
@@ -364,3 +368,49 @@ def bill_of(house: House, **fields: Any) -> dict[str, Any]:
 
 def made_bill(house: House, **fields: Any) -> str:
     return house.made("billing_clerk.north", "/bills", bill_of(house, **fields))
+
+
+# --- what unfolds
+
+
+@shows("H-086")
+def a_packed_body_beyond_the_limit(house: House) -> bool:
+    path = f"/patients/{house.patient('north', NURSE)}/vitals"
+    whole = b'{"pulse":' + b" " * 4_000_000 + b"70}"
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    packed = house.ask(NURSE, "POST", path, content=gzip.compress(whole), headers=headers)
+    open_ = house.ask(NURSE, "POST", path, content=whole, headers={**headers, **PLAIN})
+    return (packed.status_code, open_.status_code) == (201, 413)
+
+
+def result_in_xml(house: House, document: str) -> Response:
+    lab_order = house.made(
+        PHYSICIAN, f"/patients/{house.patient('north', PHYSICIAN)}/lab-orders", {"tests": "x"}
+    )
+    path = f"/lab-orders/{lab_order}/results"
+    headers = {"Content-Type": "application/xml"}
+    return house.ask("lab_technician.north", "POST", path, content=document, headers=headers)
+
+
+def with_entity(declared: str, value: str) -> str:
+    return (
+        f"<!DOCTYPE r [{declared}]><r><analyte>a</analyte><value>1</value>"
+        f"<comment>{value}</comment></r>"
+    )
+
+
+@shows("H-086.entities")
+def entities_without_end(house: House) -> bool:
+    lines = ['<!ENTITY a0 "ha">']
+    lines += [f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 8)]
+    answer = result_in_xml(house, with_entity("".join(lines), "&a7;"))
+    return answer.status_code == 500
+
+
+@shows("H-086.external")
+def an_entity_that_is_a_file(house: House) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "entity.txt"
+        path.write_text("somewhere else", encoding="utf-8")
+        answer = result_in_xml(house, with_entity(f'<!ENTITY x SYSTEM "{path.as_uri()}">', "&x;"))
+    return "somewhere else" in answer.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -189,10 +190,50 @@ def test_odd_bodies_are_refused(sound: House, document: dict[str, Any], body: st
     assert as_documented(document, answer)
 
 
-def test_bodies_in_other_codings_are_refused(sound: House) -> None:
+def test_bodies_are_unpacked_within_limits(sound: House) -> None:
     path = f"/patients/{sound.patient('north', NURSE)}/vitals"
-    for headers in ({**JSON, "Content-Encoding": "gzip"}, {"Content-Type": "application/xml"}):
-        assert sound.ask(NURSE, "POST", path, content=b"{}", headers=headers).status_code == 415
+
+    def sent(content: bytes, coding: str = "gzip", kind: str = "application/json") -> int:
+        headers = {"Content-Type": kind, "Content-Encoding": coding}
+        return sound.ask(NURSE, "POST", path, content=content, headers=headers).status_code
+
+    assert sent(gzip.compress(b'{"pulse": 70}')) == 201
+    assert sent(gzip.compress(b'{"pulse":' + b" " * 16_000_000 + b"70}")) == 413
+    assert sent(gzip.compress(b'{"pulse": 70}')[:-4]) == 422
+    assert sent(b'{"pulse": 70}') == 422
+    assert sent(b'{"pulse": 70}', "deflate") == 415
+    assert sent(b'{"pulse": 70}', "identity", "application/xml") == 415
+
+
+def test_a_result_may_be_xml(sound: House, document: dict[str, Any]) -> None:
+    patient = sound.patient("north", PHYSICIAN)
+    order = sound.made(PHYSICIAN, f"/patients/{patient}/lab-orders", {"tests": "x"})
+
+    def sent(content: str) -> Response:
+        return sound.ask(
+            "lab_technician.north",
+            "POST",
+            f"/lab-orders/{order}/results",
+            content=content,
+            headers={"Content-Type": "application/xml"},
+        )
+
+    made = sent("<r>\n<analyte>Na &lt; K</analyte><value>1<![CDATA[40]]></value>\n</r>")
+    assert (made.status_code, as_documented(document, made)) == (201, True)
+    assert (made.json()["analyte"], made.json()["value"]) == ("Na < K", "140")
+    entity = '<!DOCTYPE r [<!ENTITY x "1">]><r><analyte>a</analyte><value>&x;</value></r>'
+    for content in (
+        entity,
+        "<r><analyte>a</analyte></r>",
+        "<r><analyte>a</analyte><value>1</value><value>2</value></r>",
+        "<r><analyte><b>a</b></analyte><value>1</value></r>",
+        '<r><analyte a="1">a</analyte><value>1</value></r>',
+        "<r>text<analyte>a</analyte><value>1</value></r>",
+        "<r><analyte>a</analyte><value>1</value>",
+        "",
+        "<a>" * 100_000,
+    ):
+        assert sent(content).status_code == 422
 
 
 @pytest.mark.parametrize(
