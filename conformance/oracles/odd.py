@@ -235,6 +235,8 @@ def holds_no_formulas(exported: Exported) -> Verdict:
         return unknown(no_statement(exported.read) or "there was no export", exported.read)
     if not exported.planted:
         return passed("conform-deny", "no formula could be typed in anywhere: all were refused")
+    if exported.case.operation is not None and parsed(answer) is not None:
+        return passed("conform-allow", "what it shows is no table as text")
     cells = list(_cells(answer, decode(answer.body)))
     held = {
         says: cell

@@ -20,6 +20,7 @@ _TEXTS = frozenset({"text", "name", "canary", "family", "given"})
 _LONG = frozenset({"text"})
 _DATES = frozenset({"birth_date", "date", "today", "now", "future"})
 _NOT_SHOWN = re.compile(r"password|passwd|secret|token|otp|\bpin\b", re.IGNORECASE)
+_TABLE = re.compile(r"csv|tsv|export|download|spreadsheet", re.IGNORECASE)
 _NUMBER = re.compile(r"-?\d+([.,]\d+)?")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -115,7 +116,7 @@ def parameters(target: Target, profile: Profile) -> Iterator[Case]:
 
 
 def exports(target: Target, _profile: Profile) -> Iterator[Case]:
-    """Every channel without a record of its own, which may be an export, by who may use it."""
+    """Every channel without a record of its own, and every read that may be a table, by who may."""
     line = (
         "channels: {export: {make: [{request: POST /exports, json: {kind: patients}, "
         "take: {id: $.id}}], use: GET /exports/{id}/download, roles: [clerk]}}"
@@ -134,6 +135,17 @@ def exports(target: Target, _profile: Profile) -> Iterator[Case]:
             found = True
             case = of_persona(target, persona, name, because=Because.GRANTED, kind="create")
             yield replace(case, expected=Expected.ALLOW)
+    for resource, name in operations(target):
+        operation = target.operation(resource, name)
+        safe = target.resources[resource].kind(name) in SAFE_KINDS
+        table = operation.shows or _TABLE.search(operation.path)
+        if safe and operation.method == "GET" and table:
+            able = sorted(subjects(target), key=lambda one: -_makes(target, one))
+            doors = (door_to(target, resource, name, [one]) for one in able)
+            door = next((one for one in doors if one is not None), None)
+            if door is not None and target.object_of(resource, name) is None:
+                found = True
+                yield replace(door, kind="create", variant="read")
     if not found:
         yield unclaimed("channels", line)
 

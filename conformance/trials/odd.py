@@ -618,7 +618,6 @@ def exported(world: World, case: Case) -> Exported:
     """
     place = apart(world)
     assert case.persona and case.variant
-    channel = place.target.channels[case.variant]
     planted: list[tuple[str, str]] = []
     for writing in _writers(place, case):
         try:
@@ -637,6 +636,11 @@ def exported(world: World, case: Case) -> Exported:
             for load, sent in trying.taken
             for slot, odds in load.items()
         ]
+    if case.resource and case.operation:
+        setting = on(place, case, None)
+        read, _ = send(place, setting, case.persona, "attempt")
+        return Exported(case, read, tuple(planted))
+    channel = place.target.channels[case.variant]
     session = place.sessions[case.persona]
     given = make(place, case.persona, channel, None, None)
     read = use(place, case.persona, channel, given, session.shown(), None)
