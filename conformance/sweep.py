@@ -15,8 +15,8 @@ from pathlib import Path
 from types import ModuleType
 
 from conformance import sources, suite, trials
+from conformance.books import Observation, Seen
 from conformance.harness import Harness
-from conformance.invariants import Observation, Seen
 from conformance.model import Case
 from conformance.oracles import invariants
 from conformance.world import World

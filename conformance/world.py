@@ -31,7 +31,7 @@ from conformance.template import Lookup, Unfilled
 from conformance.wire import Unreachable, Wire
 
 if TYPE_CHECKING:
-    from conformance.invariants import Observation
+    from conformance.books import Observation
     from conformance.model import Case
     from conformance.replicas import Replica, Replicas
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from conformance.durability import Kept, Survival
-from conformance.invariants import Observation
+from conformance.books import Observation
 from conformance.model import Result, Verdict
 from conformance.oracles import invariants
+from conformance.survival import Kept, Survival
 from conformance.verdicts import Detail, passed
 
 LEAST = 5

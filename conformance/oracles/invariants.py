@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.invariants import NoAmount, Observation, broken, empty, same
+from conformance.books import NoAmount, Observation, broken, empty, same
 from conformance.model import Result, Verdict
 from conformance.verdicts import Detail, failed, passed
 

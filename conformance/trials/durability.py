@@ -11,15 +11,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from conformance import policy
+from conformance.books import Observation, spread
 from conformance.cases import Profile
 from conformance.comparison import leaves, parsed
-from conformance.durability import Acknowledged, Durable, Kept, Survival
+from conformance.durability import Durable
 from conformance.extraction import values
 from conformance.instances import Instance, NotBuilt, Unclaimed
-from conformance.invariants import Observation, spread
 from conformance.model import Answer, Case, Exchange, Outcome, Read
 from conformance.races import Action, Reading
 from conformance.replicas import Replica
+from conformance.survival import Acknowledged, Kept, Survival
 from conformance.target import Operation, Target
 from conformance.trials.entries import find, reader_of, trail_of
 from conformance.trials.invariants import observed

@@ -12,21 +12,11 @@ from itertools import islice
 from typing import Any, TypeGuard
 
 from conformance import policy
+from conformance.books import NoAmount, Observation, Seen, broken, same, spread, word
 from conformance.cases import Profile
 from conformance.extraction import values
 from conformance.instances import Instance, NotBuilt
-from conformance.invariants import (
-    Invariant,
-    Looking,
-    NoAmount,
-    Observation,
-    Seen,
-    Side,
-    broken,
-    same,
-    spread,
-    word,
-)
+from conformance.invariants import Invariant, Looking, Side
 from conformance.login import LoginFailed
 from conformance.model import Answer, Case, Exchange, Outcome, Read, decode
 from conformance.schema import Request

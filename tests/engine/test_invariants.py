@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from conformance.document import InvalidDocument
-from conformance.invariants import (
+from conformance.books import (
     Measure,
     NoAmount,
     Observation,
@@ -18,6 +17,7 @@ from conformance.invariants import (
     broken,
     spread,
 )
+from conformance.document import InvalidDocument
 from conformance.model import Result
 from conformance.oracles.invariants import holds
 from tests.engine import targets

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from conformance import suite, sweep
+from conformance.books import Observation, Seen
 from conformance.cases import WHOLE
-from conformance.invariants import Observation, Seen
 from conformance.sweep import Sweeps
 from tests.engine import exchanges
 
