@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from conformance.workload.plan import Plan, Workflow
@@ -22,6 +22,48 @@ class Due:
     number: int
     actor: str
     turn: int
+
+
+@dataclass(frozen=True)
+class Share:
+    """The part of one process in a run: it is number `index` of `count` that send.
+
+    User `place` of it is user `place * count + index` of all; the first of all flood, where there
+    is a flood. Of the arrivals it takes every `of`-th, from `rank` on; none where `rank` is None.
+    """
+
+    index: int = 0
+    count: int = 1
+    rank: int | None = 0
+    of: int = 1
+
+    def user(self, place: int) -> int:
+        """The number among all users of the process's user number `place`."""
+        return place * self.count + self.index
+
+    def takes(self, due: Due) -> bool:
+        """Whether the arrival is one of its own."""
+        return due.number % self.of == self.rank
+
+
+def shares(users: Mapping[str, int], flooding: int) -> dict[str, Share]:
+    """The part of each process by its name; so many `users` each has, and so many of all flood.
+
+    A process without users that take arrivals gets none, as nobody would ever begin them.
+    """
+    order = sorted(users, key=lambda name: (-users[name], name))
+    count = len(order)
+    taking = [
+        name
+        for index, name in enumerate(order)
+        if any(place * count + index >= flooding for place in range(users[name]))
+    ]
+    return {
+        name: Share(
+            index, count, taking.index(name) if name in taking else None, max(1, len(taking))
+        )
+        for index, name in enumerate(order)
+    }
 
 
 def arrivals(plan: Plan) -> Iterator[Due]:

@@ -210,7 +210,7 @@ def _processes(
         say(f"waiting for {means.workers} workers: wardproof load-worker {host}:{port}")
     try:
         with log.open("ab") as output:
-            here = {reading.OUT: str(folder), "LOCUST_WAIT_FOR_WORKERS_REPORT_AFTER_RAMP_UP": "0"}
+            here = {reading.OUT: str(folder), "LOCUST_WAIT_FOR_WORKERS_REPORT_AFTER_RAMP_UP": "5"}
             started.append(_start(options, here, output.fileno()))
             for _ in range(means.processes if means.together else 0):
                 options = worker_options(LOOPBACK if host in _ANY else host, port)

@@ -23,6 +23,7 @@ from locust.rpc.protocol import Message
 from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from conformance.workload import plan as plans
+from conformance.workload.arrivals import Share, shares
 from conformance.workload.reading import NODES, ORDERS, OUT, PLAN, SAMPLES, STARTED
 from conformance.workload.samples import Node
 from conformance.workload.sender import Book as SendersBook
@@ -103,9 +104,9 @@ class Together:
             gevent.sleep(0.02)
         self.going = tuple(sorted(clients))
         delay = 0.5
-        for index, name in enumerate(self.going):
-            job = {"delay": delay, "index": index, "count": len(self.going)}
-            self.runner.send_message("go", job, name)
+        users = {name: clients[name].user_count for name in self.going}
+        for name, share in shares(users, self.plan.flooding).items():
+            self.runner.send_message("go", {"delay": delay, "share": asdict(share)}, name)
         _say_started(self.book, time.time() + delay)
         most = time.monotonic() + delay + self.plan.seconds + self.plan.timeout + 5
         while time.monotonic() < most and not self.done >= self._living():
@@ -192,7 +193,7 @@ def _alone(environment: Environment, folder: Path) -> None:
     gevent.spawn(_follow, folder, sender.obey)
 
     def begin(**_: Any) -> None:
-        sender.begin(0.1, 0, 1)
+        sender.begin(0.1, Share())
         _say_started(sender.book, sender.started)
 
     events.spawning_complete.add_listener(begin)  # type: ignore[no-untyped-call]
@@ -209,7 +210,7 @@ def _obey(runner: WorkerRunner) -> None:
         runner.send_message("ready", {})
 
     def go(msg: Message, **_: Any) -> None:
-        sender.begin(msg.data["delay"], msg.data["index"], msg.data["count"])
+        sender.begin(msg.data["delay"], Share(**msg.data["share"]))
 
     runner.register_message("plan", equip)
     runner.register_message("go", go)

@@ -25,7 +25,7 @@ from locust.env import Environment
 
 from conformance.canary import Mint
 from conformance.synthesis import Synthesis
-from conformance.workload.arrivals import Due, arrivals
+from conformance.workload.arrivals import Due, Share, arrivals
 from conformance.workload.connection import client
 from conformance.workload.plan import Flood, Plan
 from conformance.workload.reading import KEPT, NODES
@@ -78,9 +78,9 @@ class Sender:
         self.workflows = {workflow.name: workflow for workflow in plan.workflows}
         self.floods = _floods(plan)
 
-    def begin(self, delay: float, index: int, count: int) -> None:
-        """Start the clock in `delay` seconds; this is process `index` of `count`."""
-        self.index, self.count = index, count
+    def begin(self, delay: float, share: Share) -> None:
+        """Start the clock in `delay` seconds, and do this process's share."""
+        self.share = share
         self.start = time.monotonic() + delay
         self.started = time.time() + delay
         self._cpu = _processor_seconds()
@@ -102,7 +102,7 @@ class Sender:
 
     def _dispatch(self) -> None:
         for due in arrivals(self.plan):
-            if due.number % self.count != self.index:
+            if not self.share.takes(due):
                 continue
             self.pause(due.at)
             self.queue.put((due, self.idle > self.queue.qsize()))
@@ -178,8 +178,8 @@ class Sender:
         """What user number `place` of this process does until the end."""
         self.begun.wait()
         try:
-            if place < -(-self.plan.flooding // self.count):
-                self._flood(client(self.plan), place * self.count + self.index)
+            if self.share.user(place) < self.plan.flooding:
+                self._flood(client(self.plan), self.share.user(place))
             else:
                 self._take(client(self.plan))
         except Exception:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from conformance.workload.arrivals import arrivals
+from conformance.workload.arrivals import arrivals, shares
 from conformance.workload.plan import Plan, Segment, Workflow, dumped, loaded
 from tests.workload.ward import Ward
 from tests.workload.ward import plan as ward_plan
@@ -65,3 +65,23 @@ def test_nobody_to_send_means_no_arrival() -> None:
 def test_a_plan_survives_json(changes: dict[str, object]) -> None:
     made = ward_plan(Ward(), **changes)
     assert loaded(dumped(made)) == made
+
+
+@pytest.mark.parametrize(
+    ("users", "flooding"),
+    [({"a": 4, "b": 4}, 0), ({"a": 2, "b": 2}, 3), ({"a": 1, "b": 0, "c": 1}, 0),
+     ({"a": 1, "b": 2, "c": 2}, 4), ({"a": 9}, 8)],
+)  # fmt: skip
+def test_processes_share_users_and_arrivals(users: dict[str, int], flooding: int) -> None:
+    found = shares(users, flooding)
+    numbers = {
+        name: {share.user(place) for place in range(users[name])} for name, share in found.items()
+    }
+    everybody = [number for own in numbers.values() for number in own]
+    assert len(set(everybody)) == len(everybody)
+    assert set(range(flooding)) <= set(everybody)
+    takers = {name for name, own in numbers.items() if any(one >= flooding for one in own)}
+    for due in arrivals(plan(Segment("a", 2))):
+        mine = {name for name, share in found.items() if share.takes(due)}
+        assert len(mine) == 1
+        assert mine <= takers
