@@ -73,6 +73,11 @@ class Server:
         self._environ = environ
         self.start()
 
+    @property
+    def pid(self) -> int:
+        """The process that was started; it may have started others."""
+        return self._process.pid
+
     def start(self) -> None:
         """Start the target; `wait` tells when it answers. Raises Unreachable."""
         try:

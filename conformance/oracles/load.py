@@ -56,6 +56,13 @@ def kept(ran: Ran) -> Verdict:
                 f"be the target's ({_said(last, bad)}); run it on a machine that has time",
                 detail,
             )
+        if all(one.others is not None for one in both):
+            return _unknown(
+                f"other processes took {last.others or 0:.0%} of this machine's processor time and "
+                f"left the target too little, so what took long may not be its own doing "
+                f"({_said(last, bad)}); run it when the machine has time",
+                detail,
+            )
         disturbed = [one for one in both if broken(one, control=True)]
         if len(disturbed) == len(both) and ran.phase in _OWN_RULES:
             window, finding = broken(last, control=True)[0]
@@ -80,7 +87,8 @@ def kept(ran: Ran) -> Verdict:
     if open_:
         window, finding = open_[0]
         return _unknown(
-            f"{finding.workflow}{_in(ran, window)}: {finding.why}"
+            f"{finding.workflow}{_in(ran, window)}: {finding.why}, in "
+            f"{window.seconds * len(both):.3g} s"
             + (f"; and {len(open_) - 1} more" if len(open_) > 1 else ""),
             detail,
         )

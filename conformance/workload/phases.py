@@ -91,7 +91,8 @@ class Ran:
     and `runs` says of how many runs the samples are; `other` are answers
     about another record than was asked for; `shown` are exchanges that were kept for evidence;
     `survival` is what was read back of acknowledged writes after a crash, `observations` are the
-    books when all was over.
+    books when all was over; `others` is the share of this machine's processor time that other
+    processes took, if that left the target too little.
     """
 
     case: Case
@@ -111,6 +112,7 @@ class Ran:
     notes: tuple[str, ...] = ()
     survival: Any = None
     observations: tuple[Any, ...] = ()
+    others: float | None = None
     again: Ran | None = None
     runs: int = 1
 

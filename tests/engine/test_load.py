@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,7 +19,7 @@ from conformance.model import Answer, Exchange, Message, Result, Verdict
 from conformance.oracles import load as oracle
 from conformance.target import Target
 from conformance.trials import arranging
-from conformance.workload import objectives, phases
+from conformance.workload import machine, objectives, phases
 from conformance.workload.objectives import Promise, Request, Standing
 from conformance.workload.phases import Ended, Ran, Suspect, Window
 from conformance.workload.samples import Arrival, Node, Sample, Samples
@@ -301,6 +302,27 @@ def test_what_locust_sent_late_is_not_the_targets() -> None:
     verdict = oracle.kept(replace(slow, again=slow))
     assert verdict.result is Result.INCONCLUSIVE
     assert "Locust itself" in verdict.reason
+
+
+def test_what_other_processes_took_is_not_the_targets() -> None:
+    slow = _ran(_even(200, lambda _n: 2.0), others=0.6)
+    verdict = oracle.kept(replace(slow, again=slow))
+    assert verdict.result is Result.INCONCLUSIVE
+    assert "60%" in verdict.reason
+
+
+def test_others_count_only_where_they_leave_the_target_too_little() -> None:
+    cores = os.cpu_count() or 1
+    before = machine.Use(0.0, 0.0, 0.0, 0.0)
+
+    def after(all_: float, target: float, own: float) -> machine.Use:
+        return machine.Use(10.0, all_ * cores, target * cores, own * cores)
+
+    assert machine.taken_by_others(before, after(9.5, 1.0, 0.5)) == pytest.approx(0.8)
+    assert machine.taken_by_others(before, after(9.5, 0.1, 0.5)) is None
+    assert machine.taken_by_others(before, after(9.5, 8.0, 1.0)) is None
+    assert machine.taken_by_others(None, None) is None
+    assert machine.use(None) is None
 
 
 def test_errors_are_a_failure_of_their_own() -> None:
