@@ -177,3 +177,11 @@ def test_many_findings_of_one_defect_do_not_swell_the_page(tmp_path: Path) -> No
     assert "and 297 more in summary.json" in source
     parsed = Page(source)
     assert {link[1:] for link in parsed.links() if link.startswith("#")} <= set(parsed.ids())
+
+
+def test_a_run_that_tried_no_operation_shows_no_empty_matrix(tmp_path: Path) -> None:
+    cases = [sample.case("c1", resource=None, operation=None)]
+    plan = {"type": "plan", "digest": "sha256:00", "cases": cases}
+    records = [sample.header(), plan, sample.verdict("c1", "pass"), sample.end()]
+    run = read(sample.write(tmp_path, records))
+    assert 'id="matrix"' not in report_html(run, decide(run), access_matrix(run))
