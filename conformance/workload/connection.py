@@ -18,8 +18,8 @@ from conformance.workload.filling import Filled
 from conformance.workload.plan import Plan
 
 _CHUNK = _HEAD = 64 * 1024
-_IDLE = 1.0
-"""Seconds after which an idle connection is not used again."""
+_IDLE = 4.0
+"""Seconds after which an idle connection is not used again: many servers close it after five."""
 
 
 class Broken(Exception):

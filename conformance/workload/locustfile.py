@@ -41,7 +41,7 @@ class Book:
 
     def sample(self, row: list[Any]) -> None:
         """Keep a line of samples until the next report."""
-        self._lines.append(json.dumps(row, ensure_ascii=False))
+        self._lines.append(json.dumps(row))
 
     def report(self) -> None:
         """Hand over what has been kept."""

@@ -159,7 +159,7 @@ class Plan:
 
 def dumped(plan: Plan) -> str:
     """The plan as JSON."""
-    return json.dumps(asdict(plan), ensure_ascii=False)
+    return json.dumps(asdict(plan))
 
 
 def loaded(text: str) -> Plan:

@@ -36,7 +36,7 @@ from conformance.workload.visits import Visit
 _REPORT = 0.25
 _OVERTIME = 1.0
 """Seconds after the end in which users may still begin what was due before it."""
-_SLOWEST, _FAILED = 2, 3
+_SLOWEST = 2
 
 
 class Book(Protocol):
@@ -220,13 +220,11 @@ class Sender:
         row = Arrival(due.at, seconds, due.workflow, due.number, due.actor, error, flood)
         self.book.sample(["a", *vars(row).values()])
 
-    def keep(self, kept: Mapping[str, Any]) -> None:
-        """Write an exchange down, unless there are enough of its kind."""
-        kind = (kept["why"], kept["kind"], kept["actor"], kept["step"])
-        most = _FAILED if kept["why"] == "failed" else self.plan.kept
+    def keep(self, kind: tuple[str, ...], most: int, kept: Callable[[], Any]) -> None:
+        """Write an exchange down, unless there are as many of its kind."""
         if self._kept[kind] < most:
             self._kept[kind] += 1
-            self.book.at_once(KEPT, json.dumps(kept))
+            self.book.at_once(KEPT, json.dumps(kept()))
 
     def slow(self, name: tuple[str, str], seconds: float, kept: Callable[[], Any]) -> None:
         """Remember an exchange if it is one of the slowest of its step."""

@@ -186,15 +186,19 @@ class Visit:
     def _keep(self, exchange: _Exchange, flag: str, seconds: float) -> None:
         sender, most = self.sender, self.sender.plan.most_bytes
         if flag:
-            sender.keep(exchange.row("other" if flag == "other" else "suspect", flag, most))
+            self._keep_as("other" if flag == "other" else "suspect", flag, exchange, most)
         watched = sender.watched.get(self.due.actor)
         if exchange.error is not None:
-            sender.keep(exchange.row("failed", exchange.error, _SHOWN))
+            self._keep_as("failed", exchange.error, exchange, _SHOWN)
         elif watched is not None and self.sent is not None and self.sent > watched:
-            sender.keep(exchange.row("served", "", most))
+            self._keep_as("served", "", exchange, most)
         elif not flag and not self.flood:
             name = (self.due.workflow, exchange.step.name)
             sender.slow(name, seconds, lambda: exchange.row("slow", "", _SHOWN))
+
+    def _keep_as(self, why: str, kind: str, exchange: _Exchange, most: int) -> None:
+        place = (why, kind, self.due.actor, exchange.step.name)
+        self.sender.keep(place, self.sender.plan.kept, lambda: exchange.row(why, kind, most))
 
 
 @dataclass(frozen=True)

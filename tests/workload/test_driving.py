@@ -224,6 +224,13 @@ def test_the_page_is_on_the_loopback_while_it_runs(ward: Ward, tmp_path: Path) -
     assert all("page http://127.0.0.1:" in line for line in lines)
 
 
+def test_what_goes_wrong_in_locust_is_a_failure_of_the_harness(ward: Ward, tmp_path: Path) -> None:
+    made = plan(ward)
+    stranger = replace(made.workflows[0], mix={"nobody": 1})
+    with pytest.raises(NotDriven, match=r"the harness failed while it sent load(?s:.*)nobody"):
+        run(replace(made, workflows=(*made.workflows, stranger)), tmp_path)
+
+
 # --- several processes ---------------------------------------------------------------------------
 
 
