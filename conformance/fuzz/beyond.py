@@ -30,7 +30,7 @@ def beyond(campaign: Campaign, driver: Driver, labels: Sequence[str], told: Told
             draft = one_wrong
             if number >= _MOST or campaign.stopped():
                 break
-            exchange, found, valid = driver.again(draft)
+            exchange, found, invalid = driver.again(draft)
             status = exchange.answer.status if exchange and exchange.answer else 0
             if status in _IN_THE_WAY and operation.method != "GET" and remade < _REMADE:
                 # The state was against it: what served the right request is used up.
@@ -38,11 +38,12 @@ def beyond(campaign: Campaign, driver: Driver, labels: Sequence[str], told: Told
                 fresh = campaign.example(label)
                 if fresh is not None:
                     draft = campaign.onto(draft, fresh)
-                    exchange, found, valid = driver.again(draft)
+                    exchange, found, invalid = driver.again(draft)
                     status = exchange.answer.status if exchange and exchange.answer else 0
             for one in found:
                 told.objections.setdefault((one.check, one.label, one.essence), one)
-            if exchange is not None and 200 <= status < 300 and not valid:
+            part = "body" if draft.body != good.body else "query"
+            if exchange is not None and 200 <= status < 300 and part in invalid:
                 name = _differs(good.body, draft.body) or _differs(good.query, draft.query) or "?"
                 told.objections.setdefault(
                     (_CHECK, label, name),

@@ -253,23 +253,23 @@ class Driver:
         self._sent[case.id] = draft, exchange
         return exchange
 
-    def again(self, draft: Draft) -> tuple[Exchange | None, list[Objection], bool]:
-        """Send one draft: its exchange, what speaks against the answer, and whether it is valid.
+    def again(self, draft: Draft) -> tuple[Exchange | None, list[Objection], frozenset[str]]:
+        """Send one draft: its exchange, what speaks against the answer, and what is invalid.
 
-        Valid is what the document allows to be sent, whatever comes of it.
+        Those are the parts of the request that the document rules out, whatever comes of it.
         """
         operation = self.schema.find_operation_by_label(draft.label)
         if operation is None:
-            return None, [], False
+            return None, [], frozenset()
         case = self._case(operation, draft)
-        valid = self._valid(case)
+        invalid = self._invalid(case)
         self._sent.clear()
         headers = {} if draft.stranger else self._credentials
         try:
             response = case.call(headers=headers)
         except (Enough, Exception):  # no answer, or nothing that can be sent
             sent = self._sent.get(case.id)
-            return (sent[1] if sent else None), [], valid
+            return (sent[1] if sent else None), [], invalid
         exchange = self._sent[case.id][1]
         wanted = [name for name in _STATELESS if name not in self._off]
         failures: list[tuple[str, Failure]] = []
@@ -293,22 +293,24 @@ class Driver:
             for name, failure in failures
             if _counts(name, draft, exchange)
         ]
-        return exchange, found, valid
+        return exchange, found, invalid
 
-    def _valid(self, case: Case[Any]) -> bool:
+    def invalid(self, draft: Draft) -> frozenset[str]:
+        """The parts of a draft that the document rules out."""
+        operation = self.schema.find_operation_by_label(draft.label)
+        return self._invalid(self._case(operation, draft)) if operation is not None else frozenset()
+
+    def _invalid(self, case: Case[Any]) -> frozenset[str]:
         validator = self.schema.adapter.jsonschema_validator_cls
+        found = set()
         for name, location in _CONTAINERS:
             value = case.get_container(location)
-            if name == "body":
-                if value is NOT_SET:
-                    if any(one.is_required for one in case.operation.body):
-                        return False
-                    continue
-                if not case.operation.body:
-                    continue
-            if not case._validate_component(location, value, validator):
-                return False
-        return True
+            if name == "body" and (value is NOT_SET or not case.operation.body):
+                if value is NOT_SET and any(one.is_required for one in case.operation.body):
+                    found.add(name)
+            elif not case._validate_component(location, value, validator):
+                found.add(name)
+        return frozenset(found)
 
     # --- the engine ---------------------------------------------------------------------------
 

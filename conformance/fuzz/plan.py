@@ -133,7 +133,7 @@ def shares(
     known = {persona: {one.label for one in each} for persona, each in may.items()}
     for one in sorted(operations, key=lambda each: -each.properties):
         fitting = [persona for persona in people if one.label in known[persona]]
-        fitting = [each for each in fitting if each in long] or fitting
+        fitting = (not everything and [each for each in fitting if each in long]) or fitting
         public = ANONYMOUS in fitting or (not fitting and one.open and ANONYMOUS in people)
         if public:
             fitting = [ANONYMOUS]

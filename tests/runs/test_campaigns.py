@@ -1,0 +1,146 @@
+"""What campaigns find in the kiosk: nothing in the sound one, and each fault that they meet."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from conformance import oracles, run, sources, trials
+from conformance.cases import Profile, stamp
+from conformance.fuzz import plan
+from conformance.harness import Harness
+from conformance.loading import load
+from conformance.model import Answer, Message, Result, Verdict
+from conformance.wire import Wire
+from tests.clinic.serving import served
+from tests.kiosk.app import make
+from tests.runs.calling import ROOT
+
+KIOSK = ROOT / "tests" / "kiosk"
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Campaigns that make up little beyond the enumeration, and have all the time they take."""
+    monkeypatch.setattr(plan, "REQUESTS", dict.fromkeys(Profile, 60))
+    monkeypatch.setattr(plan, "SECONDS", dict.fromkeys(Profile, 600.0))
+
+
+@contextlib.contextmanager
+def kiosk(folder: Path, *faults: str, **changes: Any) -> Iterator[Harness]:
+    """A harness before a kiosk with `faults`."""
+    with served(make(*faults)) as url:
+        data = yaml.safe_load((KIOSK / "target.yaml").read_text())
+        del data["system"]["start"]
+        data["system"] |= {"base_url": url, "timeout": 2}
+        (folder / "target.yaml").write_text(yaml.safe_dump({**data, **changes}))
+        loaded = load(folder)
+        with run.started(loaded, folder / "log") as place:
+            yield run.harness(loaded, run.connect(loaded, place), 7, folder / "log")
+
+
+def told(harness: Harness, *personas: str) -> list[Verdict]:
+    """What the oracle says of the campaigns of `personas`, of all if none is named."""
+    found: list[Verdict] = []
+    for case in sources.fuzz.campaigns(harness.target, Profile.GATE):
+        if not personas or case.persona in personas:
+            case = stamp(case, "fuzz", "nothing-gives-way", "")  # noqa: PLW2901
+            found += map(oracles.fuzz.withstood, trials.fuzz.campaign(harness.world, case))
+    return found
+
+
+def rules(verdicts: list[Verdict]) -> set[str]:
+    return {str(one.rule) for one in verdicts if one.result is Result.FAIL}
+
+
+def test_nothing_is_found_in_the_sound_kiosk(tmp_path: Path) -> None:
+    with kiosk(tmp_path) as harness:
+        verdicts = told(harness)
+    assert [one.reason for one in verdicts if one.result is not Result.PASS] == []
+
+
+FOUND = [
+    ("crashes", "fuzz.server_error"),
+    ("drifts", "contract.schema"),
+    ("number-as-text", "contract.schema"),
+    ("null-for-list", "contract.schema"),
+    ("other-status", "contract.status"),
+    ("other-type", "contract.content_type"),
+    ("takes-anything", "fuzz.accepted"),
+    ("any-method", "contract.method"),
+    ("tells-inside", "disclosure.stack-trace"),
+    ("tells-another", "leak.tenant"),
+    ("any-role", "bfla.create"),
+    ("done-and-denied", "side-effect.bfla"),
+]
+
+
+@pytest.mark.parametrize(("fault", "rule"), FOUND)
+def test_each_fault_is_found(fault: str, rule: str, tmp_path: Path) -> None:
+    with kiosk(tmp_path, fault) as harness:
+        verdicts = told(harness)
+    assert rules(verdicts) == {rule}
+
+
+def test_a_finding_is_small_and_shows_again_by_its_recipe_alone(tmp_path: Path) -> None:
+    with kiosk(tmp_path, "takes-anything") as harness:
+        found = [one for one in told(harness) if one.result is Result.FAIL]
+        created = next(one for one in found if "POST /cards" in one.reason)
+    assert created.detail is not None
+    recipe = created.detail["recipe"]
+    assert set(recipe["steps"][0]["body"]) == {"name", "weight", "born"}
+    for fault, result in (("takes-anything", Result.FAIL), ("drifts", Result.PASS)):
+        with kiosk(tmp_path, fault) as harness:
+            harness.world.recipe = recipe
+            (verdict,) = told(harness, recipe["persona"])
+            assert verdict.result is result
+            assert harness.world.wire.sent < 20
+
+
+def test_a_check_that_is_off_says_nothing_and_is_listed(tmp_path: Path) -> None:
+    off = {"response_schema_conformance": "the document is to be mended next month"}
+    with kiosk(tmp_path, "null-for-list", fuzz={"off": off}) as harness:
+        verdicts = told(harness, "clerk.east", "clerk.west")
+    assert rules(verdicts) == set()
+    assert verdicts[0].detail is not None
+    assert verdicts[0].detail["off"] == off
+    assert "response_schema_conformance" not in verdicts[0].detail["checks"]
+
+
+def test_an_input_that_is_never_answered_is_found_or_ends_the_campaign(tmp_path: Path) -> None:
+    with kiosk(tmp_path, "stalls") as harness:
+        verdicts = told(harness, "clerk.east", "clerk.west", "guard.east", "guard.west")
+    assert rules(verdicts) == {"fuzz.no_answer"}
+
+
+def test_a_lost_login_leaves_the_campaign_without_a_verdict(tmp_path: Path) -> None:
+    with kiosk(tmp_path, "logs-out") as harness:
+        verdicts = told(harness)
+    ended = [one for one in verdicts if one.result is Result.INCONCLUSIVE]
+    assert rules(verdicts) == set()
+    assert all("session" in one.reason for one in ended)
+    assert ended
+
+
+def test_a_target_that_hangs_up_ends_the_campaign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with kiosk(tmp_path) as harness:
+        campaigns = sources.fuzz.campaigns(harness.target, Profile.GATE)
+        case = stamp(next(iter(campaigns)), "fuzz", "nothing-gives-way", "")
+        trials.fuzz.campaign(harness.world, case)
+
+        def hang_up(_wire: Wire, _message: Message) -> Answer:
+            raise TimeoutError
+
+        monkeypatch.setattr(Wire, "_exchange", hang_up)
+        (history, *others) = trials.fuzz.campaign(harness.world, case)
+    verdict = oracles.fuzz.withstood(history)
+    assert verdict.result is Result.INCONCLUSIVE
+    assert "no answer 5 times in a row" in verdict.reason
+    assert others == []
