@@ -27,6 +27,8 @@ from conformance.workload.plan import Flood, Plan, Segment, dumped
 from conformance.workload.samples import CUT_OFF, NOT_BEGUN, Samples, quantile
 from tests.workload.ward import BACK, Ward, plan, serving
 
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
 
 @pytest.fixture
 def ward() -> Iterator[Ward]:
@@ -262,6 +264,7 @@ def test_workers_join_from_elsewhere(ward: Ward, tmp_path: Path) -> None:
     assert len(found.arrivals) == 50
 
 
+@LINUX
 def test_a_worker_that_is_lost_is_told(ward: Ward, tmp_path: Path) -> None:
     def lose(_running: Driving) -> None:
         worker = next(pid for pid in locusts(os.getpid()) if "--worker" in command(pid))
@@ -301,7 +304,7 @@ driving.run(plan.loaded(text), Path(sys.argv[2]), means=driving.Means(processes=
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@LINUX
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_locust_ends_with_whoever_started_it(ward: Ward, tmp_path: Path, number: int) -> None:
     made = plan(ward, segments=(Segment("steady", 60),))
