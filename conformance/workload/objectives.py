@@ -231,13 +231,13 @@ def _throughput(workflow: str, least: float, done: int, seconds: float) -> Findi
     text = f"{done / seconds:.3g} done per second, promised {least:g}"
     if done / seconds >= least:
         return Finding(workflow, "throughput", None, Standing.KEPT, text)
-    most = _poisson_upper(done) / seconds
+    most = most_counted(done) / seconds
     standing = Standing.BROKEN if most < least else Standing.UNCLEAR
     return Finding(workflow, "throughput", None, standing, f"{text} (at most {most:.3g})")
 
 
-def _poisson_upper(count: int) -> float:
-    """The largest mean that a count still allows, with 95 % certainty."""
+def most_counted(count: int) -> float:
+    """The largest mean of a Poisson law that a count still allows, with 95 % certainty."""
 
     def chance(mean: float) -> float:
         return sum(

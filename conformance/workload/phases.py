@@ -245,13 +245,15 @@ def knee(ran: Ran) -> tuple[float, str]:
         if window.control or not window.name.startswith("x"):
             continue
         offered = declared * window.factor
-        done = sum(ran.done(one.workflow, window) for one in ran.promises) / window.seconds
+        count = sum(ran.done(one.workflow, window) for one in ran.promises)
+        done = count / window.seconds / ran.runs
+        most = objectives.most_counted(count) / window.seconds / ran.runs
         worst = [one for one in outcomes(ran, window) if one.standing is Standing.BROKEN]
         worst = [one for one in worst if one.objective != "throughput"]
         if worst:
             why = f"at {offered:.3g} per second: {worst[0].workflow} {worst[0].why}"
             return last, why
-        if done < _SOUND * offered:
+        if most < _SOUND * offered:
             return last, f"at {offered:.3g} per second only {done:.3g} were done"
         last = offered
     return last, "no knee up to there"
