@@ -309,6 +309,23 @@ def balanced(ran: Ran) -> Verdict:
     return worst([invariants.holds(one) for one in ran.observations])
 
 
+def attributed(ran: Ran) -> Verdict:
+    """The audit trail names whoever wrote, however many did so at a time."""
+    wrong = [one for one in ran.named if one.name not in one.found]
+    if wrong:
+        first = wrong[0]
+        return Verdict(
+            Result.FAIL,
+            "load",
+            f"{first.what} by {first.name} stands in the audit trail as done by "
+            f"{', '.join(first.found)}; so do {len(wrong)} of {len(ran.named)} writes that were "
+            "looked up after the rush",
+            "trail.actor",
+            (first.exchange,),
+        )
+    return passed("conform-allow", f"the trail names the right person for {len(ran.named)} writes")
+
+
 def _past(how: str) -> str:
     return {"is disabled": "was disabled", "logs out": "had logged out"}.get(how, how)
 
@@ -317,7 +334,7 @@ def _unknown(reason: str, detail: Mapping[str, Any]) -> Verdict:
     return Verdict(Result.INCONCLUSIVE, "inconclusive", reason, detail=detail)
 
 
-APART = (sealed, login_ended, balanced)
+APART = (sealed, login_ended, balanced, attributed)
 """What has to be true when everybody wants something at once."""
 AFTER_A_CRASH = (kept, sealed, survived)
 """What has to be true when the target was killed under load."""

@@ -25,6 +25,8 @@ from conformance.workload import plan
 from conformance.workload.workflows import ME, Act, Arranged, Workflow
 from conformance.world import World
 
+CORRELATION = "wardproof-trail.id"
+"""The placeholder under which a write's correlation id comes with it."""
 _PER_ROLE = 2
 """Accounts of a role in a tenant that take part; further ones would only cost logins."""
 _PARTS = 1000
@@ -321,12 +323,18 @@ def _planned(target: Target, place: int, step: Act, asked: Asked, read: Read) ->
         done=tuple(step.done or ()),
         creates=_id_of(template) if creates else None,
         called=step.called,
-        take=dict(template.take),
+        take={**template.take, **_correlating(target, creates)},
         think=step.think,
         asks="id" if where else None,
         answers=where,
         writes=creates and kind not in SAFE_KINDS,
     )
+
+
+def _correlating(target: Target, creates: bool) -> dict[str, str]:
+    """Where the answer to a write says by what the audit trail knows it."""
+    trail = target.audit
+    return {CORRELATION: trail.answered} if creates and trail and trail.answered else {}
 
 
 def _id_of(template: Request) -> str:

@@ -25,14 +25,20 @@ from conformance.schema import placeholders_in
 from conformance.session import Session
 from conformance.survival import Acknowledged, Survival
 from conformance.target import ANONYMOUS
-from conformance.trials import durability, invariants
-from conformance.trials.arranging import Arrangement, arranged, arranged_for, planned
+from conformance.trials import durability, entries, invariants
+from conformance.trials.arranging import (
+    CORRELATION,
+    Arrangement,
+    arranged,
+    arranged_for,
+    planned,
+)
 from conformance.trials.setting import may_disrupt
 from conformance.visibility import sightings
 from conformance.wire import Unreachable
 from conformance.workload import driving, machine, objectives, plan
 from conformance.workload.driving import Act, Driving
-from conformance.workload.phases import Ended, Mark, Ran, Suspect, Window
+from conformance.workload.phases import Ended, Mark, Named, Ran, Suspect, Window
 from conformance.workload.samples import Kept, Samples
 from conformance.workload.workflows import promise
 from conformance.world import World
@@ -53,6 +59,8 @@ _CROWD = 1.5
 """More users than the pool has connections, by that factor."""
 _FLOOD_PAUSE = 0.01
 _SERVED = 3
+_NAMED = 60
+"""Writes of the rush whose entries in the audit trail are looked at."""
 _BACK = 12
 """Writes of each persona that are read back after a crash, the last before it."""
 _HANDS = 4
@@ -659,7 +667,30 @@ def _told(place: _Place, case: Case, phase: _Phase, made: plan.Plan, samples: Sa
         notes=tuple(notes),
         survival=survival,
         observations=tuple(invariants.observed(world)) if phase.sealed else (),
+        named=tuple(_named(world, samples)) if phase.sealed else (),
     )
+
+
+def _named(world: World, samples: Samples) -> Iterator[Named]:
+    """Whom the audit trail names for writes that were done in the rush, as far as it has them."""
+    trail = world.target.audit
+    written = [one for one in samples.writes if one.ids.get(CORRELATION)]
+    if trail is None or not trail.entry.actor or "allowed" not in trail.events:
+        return
+    step = max(1, len(written) // _NAMED)
+    for one in written[::step][:_NAMED]:
+        try:
+            reader = entries.reader_of(world, trail.read, one.tenant)
+            found, reads = entries.find(
+                world, trail.read, reader, str(one.ids[CORRELATION]), one.at
+            )
+            mine = entries.rendered(world, trail.actor, one.actor)
+        except (NotBuilt, Unclaimed):
+            continue
+        actors = tuple(dict.fromkeys(name for entry in found for name in entry.of("actor")))
+        if actors:
+            what = f"{one.resource}.{one.operation}"
+            yield Named(one.actor, mine, what, actors, reads[-1].exchange)
 
 
 def _survival(world: World, phase: _Phase, samples: Samples, notes: list[str]) -> Survival | None:
@@ -676,8 +707,9 @@ def _survival(world: World, phase: _Phase, samples: Samples, notes: list[str]) -
             parents={
                 name.removesuffix(".id"): value
                 for name, value in one.ids.items()
-                if name.endswith(".id")
+                if name.endswith(".id") and name != CORRELATION
             },
+            correlation=one.ids.get(CORRELATION),
         )
         for one in samples.writes
         if one.id is not None and killed is not None and one.at < killed

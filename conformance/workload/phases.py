@@ -84,6 +84,17 @@ class Suspect:
 
 
 @dataclass(frozen=True)
+class Named:
+    """Whom the audit trail names for a write by `actor`, who is called `name` there."""
+
+    actor: str
+    name: str
+    what: str
+    found: tuple[str, ...]
+    exchange: Exchange
+
+
+@dataclass(frozen=True)
 class Ran:
     """One phase as it went. `tenants` are those of the actors, `flooding` the one that floods.
 
@@ -91,8 +102,9 @@ class Ran:
     and `runs` says of how many runs the samples are; `other` are answers
     about another record than was asked for; `shown` are exchanges that were kept for evidence;
     `survival` is what was read back of acknowledged writes after a crash, `observations` are the
-    books when all was over; `others` is the share of this machine's processor time that other
-    processes took, if that left the target too little.
+    books when all was over, and `named` the entries of writes in the audit trail; `others` is the
+    share of this machine's processor time that other processes took, if that left the target too
+    little.
     """
 
     case: Case
@@ -112,6 +124,7 @@ class Ran:
     notes: tuple[str, ...] = ()
     survival: Any = None
     observations: tuple[Any, ...] = ()
+    named: tuple[Named, ...] = ()
     others: float | None = None
     again: Ran | None = None
     runs: int = 1

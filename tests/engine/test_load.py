@@ -21,7 +21,7 @@ from conformance.target import Target
 from conformance.trials import arranging
 from conformance.workload import machine, objectives, phases
 from conformance.workload.objectives import Promise, Request, Standing
-from conformance.workload.phases import Ended, Ran, Suspect, Window
+from conformance.workload.phases import Ended, Named, Ran, Suspect, Window
 from conformance.workload.samples import Arrival, Node, Sample, Samples
 from conformance.workload.workflows import promise
 from tests.engine.targets import TEXT, WARD, loaded
@@ -437,6 +437,15 @@ def test_an_ended_login_is_served_no_more() -> None:
     verdict = oracle.login_ended(_with_ended(200))
     assert (verdict.result, verdict.rule) == (Result.FAIL, "load.revoked")
     assert verdict.exchanges == (EXCHANGE,)
+
+
+def test_the_trail_names_who_wrote() -> None:
+    right = Named("nurse.north", "n1", "note.create", ("n1",), EXCHANGE)
+    wrong = replace(right, found=("n2",))
+    assert oracle.attributed(_ran([], named=(right,))).result is Result.PASS
+    verdict = oracle.attributed(_ran([], named=(right, wrong)))
+    assert (verdict.result, verdict.rule) == (Result.FAIL, "trail.actor")
+    assert "1 of 2 writes" in verdict.reason
 
 
 def test_a_login_that_never_worked_shows_nothing() -> None:
