@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from conformance.consistency import names
 from conformance.document import Problem
-from conformance.fuzz.settings import CHECKS
+from conformance.fuzz.settings import CHECKS, Fuzz
 from conformance.target import Target
 
 
@@ -15,12 +15,5 @@ def problems(target: Target) -> Iterator[Problem]:
     for name in target.fuzz.off:
         if name not in CHECKS:
             yield Problem(("fuzz", "off", name), names.unknown(name, "check", CHECKS))
-    if (
-        target.system.openapi is None
-        and target.fuzz.graphql is None
-        and target.fuzz != type(target.fuzz)()
-    ):
-        yield Problem(
-            ("fuzz",),
-            "this target names no API document to fuzz by; say system.openapi, or fuzz.graphql",
-        )
+    if target.system.openapi is None and target.fuzz != Fuzz():
+        yield Problem(("fuzz",), "there is no API document to fuzz by; say system.openapi")

@@ -59,7 +59,7 @@ _ALONE_MOST = 12
 _INVALID = frozenset({400, 405, 415, 422})
 _DENIED_DONE = 12
 _SILENT = 3
-_DENIED = 6
+_DENIED = 3
 
 Holds = Callable[[Draft], Exchange | None]
 """Sends a draft; the exchange if it shows the same again, None if it does not."""
@@ -80,6 +80,9 @@ class Aftermath:
             rule = RULES.get(one.check, "fuzz")
             if (rule, one.label, one.essence) in found or not self._stands(one):
                 continue
+            taken = rule == "fuzz.accepted" and not one.reason.startswith("answered")
+            if taken and any(key[:2] == (rule, one.label) for key in found):
+                continue  # one wrong value that is taken says it more plainly
             if one.check == "positive_data_acceptance":
                 for alone in self._refused_alone(one):
                     key = (rule, one.label, alone.essence)

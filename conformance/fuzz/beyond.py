@@ -11,7 +11,7 @@ from conformance.fuzz.drafts import Objection
 from conformance.fuzz.driver import Driver, Told
 
 _CHECK = "negative_data_rejection"
-_MOST = 24
+_MOST = 40
 """Wrong values that one operation is tried with."""
 _REMADE = 3
 _IN_THE_WAY = frozenset({404, 409, 410, 412, 423})

@@ -42,7 +42,6 @@ class Fuzz(Strict):
         default={},
         description="operations as the API document writes them (METHOD /path, * matches anything)",
     )
-    graphql: str | None = Field(default=None, description="path of a GraphQL endpoint, or a file")
 
     @property
     def unused(self) -> dict[str, str]:

@@ -78,6 +78,10 @@ def drafts(
         for name, schema in fields.items():
             for value in values(schema):
                 yield replace(draft, body={**draft.body, name: value})
+        for name, value in draft.body.items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                yield replace(draft, body={**draft.body, name: str(value)})
+        yield replace(draft, body={**draft.body, "wardproof": "unknown"})
     for name, schema in query.items():
         for value in values(schema):
             if isinstance(value, str | int | float):

@@ -324,7 +324,7 @@ def test_one_value_at_a_time_is_wrong() -> None:
         "b": {"type": "boolean"},
     }
     for draft in wrong.drafts(good, fields, {}):
-        assert sum(draft.body[name] != good.body[name] for name in good.body) == 1
+        assert sum(draft.body[name] != good.body.get(name) for name in draft.body) == 1
 
 
 # --- what a campaign comes to ------------------------------------------------------------------
