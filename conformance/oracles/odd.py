@@ -193,6 +193,9 @@ def stays_open(odds: Odds) -> Verdict:
     """Lists and records can be read after odd values were accepted, as before."""
     shut = [one for one in odds.opened if failed_to_answer(one.after) or _unreadable(one)]
     told = [one for one in shut if one.before.outcome is Outcome.ALLOWED]
+    if told and told[0].after.exchange.answer is None:
+        says, after = told[0].says, told[0].after
+        return unknown(f"{says} worked, and in the end: {_failure(after)}", after)
     if told:
         first = told[0]
         accepted = first.culprit or ", ".join(odds.accepted[:6]) or "an odd value"

@@ -212,6 +212,8 @@ def test_a_list_that_is_shut_is_a_finding() -> None:
     verdict = stays_open(Odds(CASE, DONE, opened=(opened,), sent=1))
     assert (verdict.result, verdict.rule) == (Result.FAIL, "fuzz.poisoned")
     assert "after nul in name had been accepted" in verdict.reason
+    silent = replace(opened, after=unanswered())
+    assert stays_open(Odds(CASE, DONE, opened=(silent,), sent=1)).result is Result.INCONCLUSIVE
     before = replace(opened, before=read(500))
     assert stays_open(Odds(CASE, DONE, opened=(before,), sent=1)).result is Result.PASS
 
