@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+_HANDFUL = 10
 DOUBT = 0.05
 """The chance of being wrong that each bound allows."""
 
@@ -182,9 +183,15 @@ def _durations(
             yield Finding(workflow, objective, step, Standing.UNCLEAR, "nothing was sent")
             continue
         standing = _standing(sum(one.seconds > limit for one in some), len(some), 1 - share)
-        if step is None or standing is Standing.BROKEN:
+        if _counts(step, standing, some):
             why = _told(objective, share, limit, some, standing)
             yield Finding(workflow, objective, step, standing, why)
+
+
+def _counts(step: str | None, standing: Standing, some: Sequence[Request]) -> bool:
+    """Whether it is told: of a single step only what is broken, and not of a handful of requests,
+    which one moment may have held up together."""
+    return step is None or (standing is Standing.BROKEN and len(some) >= _HANDFUL)
 
 
 def _standing(hits: int, count: int, allowed: float) -> Standing:
@@ -222,7 +229,7 @@ def _errors(workflow: str, allowed: float, requests: Sequence[Request]) -> Itera
             standing = Standing.KEPT
         elif allowed and standing is Standing.UNCLEAR and count < needed(allowed):
             text += f": that takes {needed(allowed)} requests or more"
-        if step is None or standing is Standing.BROKEN:
+        if _counts(step, standing, some):
             yield Finding(workflow, "errors", step, standing, text)
 
 
