@@ -38,7 +38,7 @@ from conformance.oracles.odd import (
 from conformance.schema import changed, placeholders_in
 from conformance.sources.odd import Path, Slot, body_of, slots
 from conformance.sources.transport import door_to
-from conformance.target import SAFE_KINDS
+from conformance.target import SAFE_KINDS, Operation
 from conformance.template import Unfilled, render
 from conformance.trials.pages import PAGE_LIMIT, walk
 from conformance.trials.properties import Seer, readers, seen_by
@@ -48,7 +48,7 @@ from conformance.world import World
 
 MOST_SENT = 120
 MOST_SENT_EVERYWHERE = 800
-MOST_ASKED = 20
+MOST_ASKED = 22
 _MOST_SETTINGS = 12
 """Requests with odd values to one operation; reads; records of its own that an operation needs."""
 
@@ -551,6 +551,7 @@ def parameters(world: World, case: Case) -> Odds:
         return Odds(case, plain)
     most = MOST_ASKED if case.variant is None else MOST_SENT_EVERYWHERE
     asked = list(_asked(setting))
+    most += sum(where in _searched(setting.operation) for where, _one, _given in asked)
     broken: list[Broken] = []
     for where, one, given in asked[:most]:
         read, _ = send(place, setting, setting.persona, "attempt", **given)
@@ -566,20 +567,21 @@ def parameters(world: World, case: Case) -> Odds:
 
 
 def _asked(setting: Setting) -> Iterator[tuple[str, Odd, dict[str, Any]]]:
-    """Where, what, and how it is sent; what is searched for first, then the rest mixed."""
+    """Where, what, and how it is sent: what fits first (dates for dates), then the rest mixed."""
     operation = setting.operation
     rest: list[tuple[str, Odd, dict[str, Any]]] = []
-    for name, template in operation.query.items():
-        searches = "term" in placeholders_in(template)
+    searched = _searched(operation)
+    for slot in slots(operation.query):
+        name = str(slot.path[0])
         for one in odd.values():
             if isinstance(one.value, list | dict) or one.value is None or not _in_a_url(one):
                 continue
             changed_query = {**operation.query, name: "{odd_value}"}
             asking = changed(operation, {"query": changed_query})
             found = (f"?{name}", one, {"template": asking, "odd_value": one.value})
-            if searches and one.kind == "text":
+            if one.kind == ("text" if found[0] in searched else slot.kind):
                 yield found
-            else:
+            elif found[0] not in searched:
                 rest.append(found)
     if setting.instance is not None:
         for one in odd.values("text", "number"):
@@ -589,6 +591,12 @@ def _asked(setting: Setting) -> Iterator[tuple[str, Odd, dict[str, Any]]]:
                 rest.append(("the id", one, {"lineage": lineage, "ids": [ghost.id]}))
     rest.sort(key=lambda each: crc32(f"{operation.request} {each[0]} {each[1].name}".encode()))
     yield from rest
+
+
+def _searched(operation: Operation) -> frozenset[str]:
+    """The parameters that a text is searched by."""
+    terms = ((name, placeholders_in(one)) for name, one in operation.query.items())
+    return frozenset(f"?{name}" for name, names in terms if "term" in names)
 
 
 def _in_a_url(one: Odd) -> bool:
