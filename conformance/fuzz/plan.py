@@ -169,7 +169,10 @@ def _probed(
     strange = [one.label for one in operations if one.label not in known[persona] and one.ways]
     strange.sort(key=lambda label: _draw(seed, label, persona))
     most = len(strange) if persona == ANONYMOUS else _STRANGE
-    return list(dict.fromkeys((*part, *covered, *strange[:most])))
+    nobodys = [one.label for one in operations if not one.ways][
+        people.index(persona) :: len(people)
+    ]
+    return list(dict.fromkeys((*part, *covered, *strange[:most], *nobodys[:_STRANGE])))
 
 
 def _draw(seed: int, *words: str) -> int:
