@@ -68,7 +68,8 @@ class Server:
         environ = {**os.environ}
         environ |= {key: _filled(value, names) for key, value in start.environment.items()}
         environ |= {key: _filled(value, names) for key, value in secrets.items()}
-        paths = [str(HOME), os.environ.get("PYTHONPATH", "")]
+        own = environ.get("PYTHONPATH", "") if "PYTHONPATH" in start.environment else ""
+        paths = [own, str(HOME), os.environ.get("PYTHONPATH", "")]
         environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
         self._environ = environ
         self.start()
