@@ -15,5 +15,8 @@ def problems(target: Target) -> Iterator[Problem]:
     for name in target.fuzz.off:
         if name not in CHECKS:
             yield Problem(("fuzz", "off", name), names.unknown(name, "check", CHECKS))
-    if target.system.openapi is None and target.fuzz != Fuzz():
-        yield Problem(("fuzz",), "there is no API document to fuzz by; say system.openapi")
+    described = target.system.openapi is not None or target.fuzz.graphql is not None
+    if not described and target.fuzz != Fuzz():
+        yield Problem(
+            ("fuzz",), "there is no API document to fuzz by; say system.openapi or fuzz.graphql"
+        )

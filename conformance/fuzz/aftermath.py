@@ -8,15 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from conformance.fuzz import recipes
 from conformance.fuzz.campaign import Campaign, Denied
 from conformance.fuzz.drafts import Draft, Objection
 from conformance.fuzz.driver import Driver
 from conformance.fuzz.history import Effect, Suspicion, Tried
 from conformance.instances import NotBuilt
 from conformance.login import LoginFailed
-from conformance.model import Because, Case, Exchange, Expected, Read, Relation, Trial
-from conformance.outcomes import outcome_of
+from conformance.model import Because, Case, Exchange, Expected, Outcome, Read, Relation, Trial
 from conformance.target import ANONYMOUS, Target
 from conformance.trials.setting import differ, read_back, set_up, subject, unproved_by
 from conformance.wire import Unreachable
@@ -52,6 +50,9 @@ _JUDGED = frozenset(
     {"fuzz.server_error", *(rule for rule in RULES.values() if rule.startswith("contract."))}
     - {"contract.method"}
 )
+_BY_STATUS = frozenset(RULES.values()) - _JUDGED
+"""What an engine's check alone can tell: tried by itself, the answer has to be the same."""
+
 _SHRINKING = 40
 """Requests that making one finding small may take."""
 _ALL_SHRINKING = 240
@@ -212,7 +213,7 @@ class Aftermath:
         smaller = True
         while smaller and budget > 0:
             smaller = False
-            for candidate in recipes.smaller(draft):
+            for candidate in self._campaign.smaller(draft):
                 if budget <= 0 or self._campaign.ended:
                     break
                 budget -= 1
@@ -233,7 +234,7 @@ class Aftermath:
 
     def _as_valid_as(self, one: Objection) -> Holds:
         wanted = one.check == "positive_data_acceptance"
-        status = one.exchange.answer.status if one.exchange.answer is not None else 0
+        came_of = self._campaign.came_of(one.exchange)
 
         wrong = self._driver.invalid(one.draft)
         # A header may be written otherwise than its schema says and mean the same.
@@ -241,9 +242,10 @@ class Aftermath:
 
         def holds(draft: Draft) -> Exchange | None:
             exchange, _found, invalid = self._driver.again(draft)
-            answer = exchange.answer if exchange is not None else None
             alike = not invalid if wanted else bool(invalid & wrong)
-            return exchange if alike and answer and answer.status == status else None
+            if not alike or exchange is None or exchange.answer is None:
+                return None
+            return exchange if self._campaign.came_of(exchange) == came_of else None
 
         return holds
 
@@ -257,7 +259,7 @@ class Aftermath:
         return holds
 
     def _written(self, draft: Draft) -> dict[str, Any]:
-        return recipes.written(draft, self._campaign.symbol_of)
+        return self._campaign.written(draft)
 
     def case_of(self, rule: str, label: str) -> Case:
         """What was tried, in the words of the target file."""
@@ -345,7 +347,7 @@ class Aftermath:
             again = read_back(world, setting) if differ(before, after) else ()
         except (NotBuilt, LoginFailed, Unreachable):
             return None
-        outcome = outcome_of(world.target, denied.way.about, exchange, world.catch_all)
+        outcome = campaign.outcome(denied.way.about, exchange)
         carried = frozenset(world.mint.find(exchange.request.text))
         return Trial(
             case=case,
@@ -390,16 +392,11 @@ def cooked(
     """
     aftermath = Aftermath(campaign, driver)
     try:
-        drafts = [recipes.read(one, campaign.value_of) for one in recipe["steps"]]
+        drafts = [campaign.read(one) for one in recipe["steps"]]
     except ValueError as problem:
         raise NotBuilt(str(problem)) from None
     *before, last = drafts
-    operation = campaign.operations.get(last.label)
-    for resource in {slot.resource for slot in operation.slots} if operation is not None else ():
-        if resource in campaign.target.resources:
-            # What an answer may give away has to be there.
-            campaign.stock(resource, "theirs", "")
-            campaign.stock(resource, "foreign", "")
+    campaign.stocked(last.label)
     if recipe["rule"] == "effect":
         return aftermath.effect_again(recipe, last)
     for draft in before:
@@ -416,10 +413,11 @@ def cooked(
     if rule == "fuzz.no_answer":
         shown = answer is None
     elif answer is not None and rule == "fuzz.accepted":
-        shown = bool(invalid) and answer.status < 300
+        taken = campaign.outcome(("", ""), exchange) is Outcome.ALLOWED
+        shown = bool(invalid) and taken and answer.status < 300
     elif answer is not None and rule == "fuzz.refused":
         shown = not invalid and answer.status in _INVALID
-    elif answer is not None and rule not in _JUDGED:
+    elif answer is not None and rule in _BY_STATUS:
         shown = f"{answer.status}" == str(recipe.get("status"))
     reason = str(recipe.get("reason", essence))
     if shown:

@@ -8,13 +8,14 @@ import random
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from conformance import oracles, policy
 from conformance.cases import of_persona
+from conformance.fuzz import recipes
 from conformance.fuzz.drafts import ABSENT, Draft, Enough
 from conformance.fuzz.matching import Known, Slot, Way
 from conformance.instances import Instance, NotBuilt
@@ -91,7 +92,7 @@ class Campaign:
         self.target = world.target
         self.tenant = case.tenant or policy.sole_tenant(self.target)
         self.roles = policy.roles_of(self.target, self.persona)
-        self.operations = {one.label: one for one in operations}
+        self.operations: dict[str, Known] = {}
         self.symbols: dict[str, tuple[Symbol, Instance]] = {}
         self.phases: Counter[str] = Counter()
         self.statuses: dict[str, Counter[str]] = defaultdict(Counter)
@@ -115,6 +116,12 @@ class Campaign:
         self._others = [one for one in policy.tenants(self.target) if one != self.tenant] or [
             self.tenant
         ]
+        self._patterns: list[tuple[str, re.Pattern[str], Known]] = []
+        self.learn(operations)
+
+    def learn(self, operations: Sequence[Known]) -> None:
+        """What there is to try."""
+        self.operations = {one.label: one for one in operations}
         self._patterns = [
             (one.method, _pattern(one.path), one)
             for one in sorted(operations, key=lambda each: each.path.count("{"))
@@ -184,7 +191,7 @@ class Campaign:
             answer = exchange.answer
         self.requests += 1
         self.phases[phase] += 1
-        self.statuses[draft.label][str(answer.status) if answer else "none"] += 1
+        self.statuses[draft.label][self.came_of(exchange)] += 1
         self._silences = 0 if answer is not None else self._silences + 1
         if answer is None:
             self.silent.setdefault(draft.label, (draft, exchange))
@@ -200,6 +207,26 @@ class Campaign:
         self._judge(exchange, draft, signed)
         self._say()
         return exchange
+
+    def came_of(self, exchange: Exchange) -> str:
+        """How an answer is counted."""
+        return str(exchange.answer.status) if exchange.answer else "none"
+
+    def outcome(self, about: tuple[str, str], exchange: Exchange) -> Outcome:
+        """What an answer says happened."""
+        return outcome_of(self.target, about, exchange, self.world.catch_all)
+
+    def written(self, draft: Draft) -> dict[str, Any]:
+        """A draft as a step of a recipe."""
+        return recipes.written(draft, self.symbol_of)
+
+    def read(self, step: Mapping[str, Any]) -> Draft:
+        """A step of a recipe as a draft, in this world. Raises ValueError and NotBuilt."""
+        return recipes.read(step, self.value_of)
+
+    def smaller(self, draft: Draft) -> Iterator[Draft]:
+        """Drafts that say less."""
+        return recipes.smaller(draft)
 
     def _send(self, message: Message) -> Exchange:
         exchange = self._wire.send(self._message(message), self.persona, "fuzz")
@@ -288,7 +315,7 @@ class Campaign:
         answer = exchange.answer
         if answer is not None and answer.status >= 400:
             about = self.world.asked.get(exchange.id, ("", ""))
-            outcome = outcome_of(self.target, about, exchange, self.world.catch_all)
+            outcome = self.outcome(about, exchange)
             told = oracles.discreet(Trial(self.case, Read(exchange, outcome)))
             if told.result is Result.FAIL:
                 found.add((told.rule or "", told.reason))
@@ -317,7 +344,7 @@ class Campaign:
         writes = [way for way in ways if self.kind(way) not in SAFE_KINDS]
         if not writes:
             return
-        outcome = outcome_of(self.target, writes[0].about, exchange, self.world.catch_all)
+        outcome = self.outcome(writes[0].about, exchange)
         may = self._may(ways, instance, signed)
         if may or may is None:
             return
@@ -483,6 +510,14 @@ class Campaign:
         found = instance.id if value == "id" else instance.values.get(value)
         self.symbols.setdefault(str(found), (Symbol(resource, stand, operation, value), instance))
         return found
+
+    def stocked(self, label: str) -> None:
+        """Have what an answer of the operation may give away be there."""
+        operation = self.operations.get(label)
+        for resource in {slot.resource for slot in operation.slots} if operation else ():
+            if resource in self.target.resources:
+                self.stock(resource, "theirs", "")
+                self.stock(resource, "foreign", "")
 
     def placed(self, draft: Draft, lineage: Mapping[str, Instance]) -> Draft:
         """The draft about other instances, those of `lineage`."""

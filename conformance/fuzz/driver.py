@@ -147,11 +147,12 @@ class Driver:
         self._document, self._base_url = document, base_url
         self._seed, self._timeout = seed, timeout
         self.phase = ""
+        self.channel = Channel(self._deliver, timeout)
         self._sent: dict[str, tuple[Draft, Exchange]] = {}
         self._drafts: dict[str, Draft] = {}
         self.schema = self._opened({})
 
-    def _opened(self, phases: Mapping[str, Any]) -> _Schema:
+    def _opened(self, phases: Mapping[str, Any]) -> Any:
         checks: dict[str, Any] = {name: {"enabled": False} for name in self._off}
         for name, statuses in _EXPECTED.items():
             if name not in self._off:
@@ -172,16 +173,31 @@ class Driver:
             }
         )
         try:
-            schema = schemathesis.openapi.from_dict(copy.copy(dict(self._document)), config=config)
+            schema = self._loaded(config)
         except SchemathesisError as problem:
             raise Unusable(_sentence(str(problem))) from None
-        schema.__class__ = type("_Schema", (_Schema, type(schema)), {})
-        assert isinstance(schema, _Schema)
-        schema.channel = Channel(self._deliver, self._timeout)
+        schema.channel = self.channel
         schema.hooks.register_hook_with_name(self._map_case, "map_case")
         schema.hooks.register_hook_with_name(self._map_path, "map_path_parameters")
         schema.hooks.register_hook_with_name(self._add_examples, "before_add_examples")
         return schema
+
+    def _loaded(self, config: SchemathesisConfig) -> Any:
+        """The document as Schemathesis' schema, whose requests go over our channel."""
+        schema = schemathesis.openapi.from_dict(copy.copy(dict(self._document)), config=config)
+        schema.__class__ = type("_Schema", (_Schema, type(schema)), {})
+        return schema
+
+    def _label(self, operation: Any) -> str:
+        """How an operation of Schemathesis is named here."""
+        return str(operation.label)
+
+    def _find(self, label: str) -> Any:
+        return self.schema.find_operation_by_label(label)
+
+    def _counts(self, check: str, draft: Draft, exchange: Exchange) -> bool:
+        """Whether what a check says is worth saying."""
+        return _counts(check, draft, exchange)
 
     @property
     def operations(self) -> tuple[str, ...]:
@@ -190,7 +206,7 @@ class Driver:
         for result in self.schema.get_all_operations():
             operation = getattr(result, "ok", lambda: None)()
             if operation is not None:
-                found.append(operation.label)
+                found.append(self._label(operation))
         return tuple(found)
 
     # --- hooks --------------------------------------------------------------------------------
@@ -212,7 +228,7 @@ class Driver:
             for name, location in _CONTAINERS
             if meta is not None and meta.is_negative_at(location)
         )
-        draft = draft_of(case)
+        draft = self.draft_of(case)
         shaped = self._steering.reshape(draft, kept)
         if shaped is not draft:
             if shaped.path != draft.path:
@@ -247,8 +263,12 @@ class Driver:
 
     # --- sending ------------------------------------------------------------------------------
 
+    def draft_of(self, case: Case[Any]) -> Draft:
+        """What a case says, part by part."""
+        return draft_of(case, self._label(case.operation))
+
     def _deliver(self, message: Message, case: Case[Any]) -> Exchange:
-        draft = draft_of(case)
+        draft = self.draft_of(case)
         exchange = self._steering.deliver(message, draft, self.phase)
         self._sent[case.id] = draft, exchange
         return exchange
@@ -258,7 +278,7 @@ class Driver:
 
         Those are the parts of the request that the document rules out, whatever comes of it.
         """
-        operation = self.schema.find_operation_by_label(draft.label)
+        operation = self._find(draft.label)
         if operation is None:
             return None, [], frozenset()
         case = self._case(operation, draft)
@@ -291,13 +311,13 @@ class Driver:
         found = [
             _objection(name, failure, draft, exchange)
             for name, failure in failures
-            if _counts(name, draft, exchange)
+            if self._counts(name, draft, exchange)
         ]
         return exchange, found, invalid
 
     def invalid(self, draft: Draft) -> frozenset[str]:
         """The parts of a draft that the document rules out."""
-        operation = self.schema.find_operation_by_label(draft.label)
+        operation = self._find(draft.label)
         return self._invalid(self._case(operation, draft)) if operation is not None else frozenset()
 
     def _invalid(self, case: Case[Any]) -> frozenset[str]:
@@ -340,11 +360,10 @@ class Driver:
         if not wanted:
             return
         schema = self._opened(settings)
-        narrowed = schema.include(lambda context: context.operation.label in wanted)
-        assert isinstance(narrowed, _Schema)
+        narrowed = schema.include(lambda context: self._label(context.operation) in wanted)
         narrowed.channel = schema.channel
         if seconds is not None:
-            narrowed.config.max_time = seconds  # type: ignore[assignment]
+            narrowed.config.max_time = seconds
         self.schema = schema
         started = time.monotonic()
         with warnings.catch_warnings():
@@ -393,7 +412,7 @@ class Driver:
                 if node.failure_info is None or identity not in self._sent:
                     continue
                 draft, exchange = self._sent[identity]
-                if not _counts(node.name, draft, exchange):
+                if not self._counts(node.name, draft, exchange):
                     continue
                 chain: list[Draft] = []
                 parent = recorder.cases[identity].parent_id if identity in recorder.cases else None
@@ -423,10 +442,10 @@ def _counts(check: str, draft: Draft, exchange: Exchange) -> bool:
     return True
 
 
-def draft_of(case: Case[Any]) -> Draft:
+def draft_of(case: Case[Any], label: str) -> Draft:
     """What a case says, part by part."""
     return Draft(
-        label=case.operation.label,
+        label=label,
         method=str(case.method),
         path=dict(case.path_parameters or {}),
         query=dict(case.query or {}),

@@ -49,7 +49,8 @@ class Campaign:
     """One persona's campaign: what was sent, what came of it, and what could not be tried.
 
     `statuses` counts answers by operation; `phases` requests by phase. `engine` are errors of the
-    engine, each of which leaves the campaign without a verdict; `ended` says why it ended early.
+    engine, each of which leaves the campaign without a verdict; `ended` says why it ended early,
+    `unserved` that nothing was served to somebody who may read.
     """
 
     case: Case
@@ -62,6 +63,7 @@ class Campaign:
     checks: Sequence[str]
     off: Mapping[str, str]
     engine: Sequence[str] = ()
+    unserved: str | None = None
     notes: Sequence[str] = ()
     ended: str | None = None
     last: tuple[Read, ...] = ()

@@ -220,7 +220,12 @@ def _bare(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _called(target: Target, name: str) -> str | None:
+def ends_like_an_id(name: str) -> bool:
+    """Whether a name is one like `patient_id` or `patientId`."""
+    return _ID_ENDING.search(name) is not None
+
+
+def called(target: Target, name: str) -> str | None:
     """The resource that a name like `patient_id` or `patients` speaks of."""
     bare = _bare(_ID_ENDING.sub("", name))
     for resource in target.resources:
@@ -235,8 +240,8 @@ def _named_path(target: Target, path: str) -> Iterator[Slot]:
     for part in path.split("/"):
         for name in (one[1:-1] for one in _BRACES.findall(part)):
             generic = _bare(name) in {"id", "uuid", "key", "pk"}
-            resource = _called(target, before if generic else name)
-            resource = resource or _called(target, before)
+            resource = called(target, before if generic else name)
+            resource = resource or called(target, before)
             if resource:
                 yield Slot("path", (name,), resource, sure=False)
         before = part
@@ -247,11 +252,11 @@ def _named(
 ) -> Iterator[Slot]:
     for one in parameters:
         name = str(one.get("name", ""))
-        resource = _called(target, name) if _ID_ENDING.search(name) else None
+        resource = called(target, name) if _ID_ENDING.search(name) else None
         if resource and one.get("in") == "query":
             yield Slot("query", (name,), resource, sure=False)
     for name, described in fields.items():
-        resource = _called(target, name) if _ID_ENDING.search(name) else None
+        resource = called(target, name) if _ID_ENDING.search(name) else None
         if resource:
             many = isinstance(described, dict) and described.get("type") == "array"
             yield Slot("body", (name, "[]") if many else (name,), resource, sure=False)

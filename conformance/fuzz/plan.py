@@ -21,6 +21,7 @@ REQUESTS = {Profile.SMOKE: 200, Profile.GATE: 9_000, Profile.FULL: 90_000}
 _PER_OPERATION = 25
 
 _SHORT = 0.25
+_MOST_ROTATED = 60
 _STRANGE = 8
 """How many operations a persona tries that it was not granted."""
 
@@ -108,6 +109,16 @@ def _safe(target: Target, operation: Known) -> bool:
     return bool(operation.ways) and all(
         target.resources[way.resource].kind(way.operation) in SAFE_KINDS for way in operation.ways
     )
+
+
+def rotated(labels: Sequence[str], place: int, people: int) -> Share:
+    """What one of so many tries where nothing says what anybody was granted: all of it.
+
+    They begin at different places, so that together they try everything should time be short.
+    """
+    start = (place % max(people, 1)) * len(labels) // max(people, 1)
+    turned = (*labels[start:], *labels[:start])[:_MOST_ROTATED]
+    return Share(turned, turned, turned)
 
 
 def shares(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from conformance.schema import Strict
 
@@ -30,8 +30,40 @@ CHECKS = (
 """Schemathesis' own checks, all on unless a target file says otherwise."""
 
 
+GRAPHQL_CHECKS = (
+    "negative_data_rejection",
+    "not_a_server_error",
+    "response_schema_conformance",
+    "use_after_free",
+)
+"""Those that can be judged by a GraphQL schema, which does not say what a resolver may refuse."""
+
+GRAPHQL = "graphql"
+"""The variant of a case that is a campaign over GraphQL."""
+
+
+class GraphQL(Strict):
+    """Where GraphQL is spoken. A text is the endpoint, or a schema file beside the target file."""
+
+    at: str = Field(default="/graphql", description="path, or URL on the target's origin")
+    file: str | None = Field(
+        default=None,
+        description="the schema (SDL, or the answer to introspection), beside the target file; "
+        "introspection without it",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return {"at" if value.startswith(("/", "http://", "https://")) else "file": value}
+
+
 class Fuzz(Strict):
-    """What is left out of fuzzing. Without this key everything is tried."""
+    """What else is fuzzed, and what is left out. Without this key everything is tried."""
+
+    graphql: GraphQL | None = None
 
     off: dict[str, Reason | dict[str, Reason]] = Field(
         default={},
@@ -40,7 +72,8 @@ class Fuzz(Strict):
     )
     leave_out: dict[str, Reason] = Field(
         default={},
-        description="operations as the API document writes them (METHOD /path, * matches anything)",
+        description="operations as the API document writes them (METHOD /path, * matches "
+        "anything), or of GraphQL (query patients, mutation add*)",
     )
 
     @property

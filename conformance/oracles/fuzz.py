@@ -45,6 +45,8 @@ def withstood(seen: Seen) -> Verdict:
         return unknown(f"nothing was answered ({seen.ended})", *seen.last, detail=detail)
     if seen.ended:
         return unknown(f"ended early: {seen.ended}", *seen.last, detail=detail)
+    if seen.unserved:
+        return unknown(seen.unserved, *seen.last, detail=detail)
     touched = len(seen.statuses)
     return passed(
         "withstood",

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from conformance import inventory
+from conformance import inventory, policy
 from conformance.cases import Profile
+from conformance.comparison import parsed
 from conformance.fuzz import plan
 from conformance.fuzz.history import Campaign
 from conformance.fuzz.matching import Known, granted, known
-from conformance.fuzz.settings import CHECKS
+from conformance.fuzz.settings import CHECKS, GRAPHQL, GRAPHQL_CHECKS
 from conformance.instances import NotBuilt
+from conformance.login import LoginFailed
 from conformance.model import Case
-from conformance.target import ANONYMOUS
+from conformance.target import ANONYMOUS, SAFE_KINDS
 from conformance.trials.setting import may_disrupt
+from conformance.wire import Unreachable
 from conformance.world import World
 
 if TYPE_CHECKING:
@@ -103,22 +108,16 @@ def campaign(world: World, case: Case) -> list[Any]:
     Where a recipe is to be tried again, nothing but that.
     """
     from conformance.fuzz.aftermath import Aftermath, cooked
-    from conformance.fuzz.beyond import beyond
     from conformance.fuzz.driver import Told
 
-    opened = _opened(world, case)
+    opened = _opened_graph(world, case) if case.variant == GRAPHQL else _opened(world, case)
     underway, driver, share = opened.underway, opened.driver, opened.share
     if world.recipe is not None:
         return [cooked(underway, driver, world.recipe)]
     started = time.monotonic()
     underway.deadline = started + opened.seconds * _MOST
     told = Told()
-    # What shows most with least comes first, should time be short.
-    others = [label for label in share.probed if label not in share.covered]
-    driver.run(("examples",), share.covered, None, told)
-    beyond(underway, driver, share.covered, told)
-    driver.run(("examples",), others, None, told)
-    driver.run(("coverage",), share.covered, None, told)
+    _enumerated(opened, told)
     if underway.stopped() and underway.ended is None:
         underway.notes.append("enumerating was cut short: time was up")
     for phase, share_of in _MADE_UP.items():
@@ -138,6 +137,151 @@ def campaign(world: World, case: Case) -> list[Any]:
     return [history, *found]
 
 
+def _enumerated(opened: _Opened, told: Told) -> None:
+    """What shows most with least comes first, should time be short."""
+    from conformance.fuzz.beyond import beyond
+    from conformance.fuzz.graph_campaign import GraphCampaign, probed
+
+    underway, driver, share = opened.underway, opened.driver, opened.share
+    if isinstance(underway, GraphCampaign):
+        probed(underway, driver, share.probed, told)
+        return
+    others = [label for label in share.probed if label not in share.covered]
+    driver.run(("examples",), share.covered, None, told)
+    beyond(underway, driver, share.covered, told)
+    driver.run(("examples",), others, None, told)
+    driver.run(("coverage",), share.covered, None, told)
+
+
+def _opened_graph(world: World, case: Case) -> _Opened:
+    """A campaign over GraphQL. Raises NotBuilt where its schema cannot be read."""
+    from conformance.fuzz import graph
+    from conformance.fuzz.driver import Unusable
+    from conformance.fuzz.graph_campaign import GraphCampaign
+    from conformance.fuzz.graph_driver import GraphDriver
+
+    assert case.persona is not None
+    target = world.target
+    where = place(world)
+    seed = zlib.crc32(f"{world.seed}|{case.persona}|{GRAPHQL}".encode())
+    underway = GraphCampaign(where, case, (), seed)
+    data, url = _schema(world, where, case, seed)
+    underway.schema = graph.built(data)
+    operations = graph.known(target, underway.schema, urlsplit(url).path)
+    underway.learn(operations)
+    left_out = plan.left_out(target, operations)
+    if case.persona != ANONYMOUS:
+        ending = [one.label for one in operations if graph.ends_session(one.label)]
+        left_out |= dict.fromkeys(ending, "it would end the persona's own session")
+    people = plan.personas(target, world.profile)
+    share = plan.rotated(
+        [one.label for one in operations if one.label not in left_out],
+        people.index(case.persona) + world.seed,
+        len(people),
+    )
+    timeout = min(target.system.timeout, _LONGEST_ANSWER)
+    off = (*target.fuzz.unused, "positive_data_acceptance")
+    try:
+        driver = GraphDriver(data, url, underway.credentials(), off, seed, underway, timeout)
+    except Unusable as problem:
+        raise NotBuilt(f"harness error: the GraphQL schema cannot be fuzzed: {problem}") from None
+    part = plan.part(target, people, case.persona, world.seed)
+    return _Opened(
+        where,
+        underway,
+        driver,
+        operations,
+        share,
+        left_out,
+        plan.SECONDS[world.profile] * _workers() * part,
+        plan.quota(world.profile, part, len(share.fuzzed)),
+    )
+
+
+_SCHEMAS: WeakKeyDictionary[World, tuple[Mapping[str, Any], str]] = WeakKeyDictionary()
+
+
+def _schema(world: World, where: World, case: Case, seed: int) -> tuple[Mapping[str, Any], str]:
+    """The GraphQL schema as introspection gives it, and the endpoint. Raises NotBuilt."""
+    if where in _SCHEMAS:
+        return _SCHEMAS[where]
+    settings = world.target.fuzz.graphql
+    assert settings is not None
+    try:
+        url = where.wire.url(settings.at)
+    except ValueError as problem:
+        raise NotBuilt(f"harness error: {settings.at} (fuzz.graphql): {problem}") from None
+    if settings.file is not None:
+        replicas = world.replicas
+        folder = replicas.loaded.folder if replicas is not None else Path()
+        data = _from_file(folder / settings.file)
+    else:
+        data = _introspected(where, case, seed, url)
+    _SCHEMAS[where] = data, url
+    return data, url
+
+
+def _from_file(file: Path) -> Mapping[str, Any]:
+    import graphql
+
+    place = f"{file} (fuzz.graphql)"
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise NotBuilt(f"harness error: {place} cannot be read: {problem}") from None
+    try:
+        if text.lstrip().startswith("{"):
+            found = json.loads(text)
+            return _sound(found.get("data", found), place)
+        return _sound(graphql.introspection_from_schema(graphql.build_schema(text)), place)
+    except (graphql.GraphQLError, TypeError, ValueError, RecursionError) as problem:
+        told = " ".join(str(problem).split())[:300]
+        raise NotBuilt(f"harness error: {place} is no GraphQL schema: {told}") from None
+
+
+def _introspected(where: World, case: Case, seed: int, url: str) -> Mapping[str, Any]:
+    """What the endpoint says of itself, to whoever is told first."""
+    from conformance.fuzz.graph_campaign import GraphCampaign
+
+    said = ""
+    first = case.persona or ANONYMOUS
+    for persona in dict.fromkeys((first, *plan.personas(where.target, Profile.GATE))):
+        asking = GraphCampaign(where, replace(case, persona=persona), (), seed)
+        try:
+            answer = asking.introspected(url).answer
+        except (LoginFailed, Unreachable) as problem:
+            said = said or str(problem)
+            continue
+        if answer is None:
+            raise NotBuilt(f"harness error: {url} (fuzz.graphql) gave no answer")
+        data = parsed(answer)
+        found = data.get("data") if isinstance(data, dict) else None
+        if isinstance(found, dict) and found.get("__schema"):
+            return _sound(found, f"{url} (fuzz.graphql)")
+        said = said or f"{answer.status} without a schema"
+    raise NotBuilt(
+        f"harness error: {url} (fuzz.graphql) answered introspection with {said}; where that is "
+        "switched off, say where the schema lies: fuzz: {graphql: {at: …, file: schema.graphql}}"
+    )
+
+
+def _sound(data: Any, place: str) -> Mapping[str, Any]:
+    """A schema that can be worked with. Raises NotBuilt."""
+    import graphql
+
+    from conformance.fuzz import graph
+
+    try:
+        schema = graph.built(data)
+    except (graphql.GraphQLError, TypeError, KeyError, ValueError, RecursionError) as problem:
+        told = " ".join(str(problem).split())[:300]
+        raise NotBuilt(f"harness error: {place} is no GraphQL schema: {told}") from None
+    if schema.query_type is None:
+        raise NotBuilt(f"harness error: {place} has no query")
+    found: Mapping[str, Any] = data
+    return found
+
+
 def _history(world: World, opened: _Opened, told: Told, seconds: float) -> Campaign:
     underway, off = opened.underway, world.target.fuzz
     return Campaign(
@@ -154,7 +298,7 @@ def _history(world: World, opened: _Opened, told: Told, seconds: float) -> Campa
             for one in opened.operations
             if one.label not in underway.statuses
         },
-        checks=tuple(name for name in CHECKS if name not in off.unused),
+        checks=tuple(name for name in _checks(underway.case) if name not in off.unused),
         off={
             name: each if isinstance(each, str) else "; ".join(f"{k}: {v}" for k, v in each.items())
             for name, each in off.off.items()
@@ -164,8 +308,28 @@ def _history(world: World, opened: _Opened, told: Told, seconds: float) -> Campa
             [f"{label}: {why}" for label, why in told.ungenerated.items()] + underway.notes
         )[:20],
         ended=underway.ended,
+        unserved=_unserved(underway),
         last=tuple(opened.where.read(one) for one in underway.recent),
     )
+
+
+def _unserved(underway: Underway) -> str | None:
+    """That nothing at all was served over GraphQL, to somebody who may read something."""
+    target, case = underway.target, underway.case
+    served = any(one.startswith("2") for each in underway.statuses.values() for one in each)
+    reads = any(
+        policy.grants(target, underway.roles, resource, name)
+        for resource, described in target.resources.items()
+        for name in described.operations
+        if described.kind(name) in SAFE_KINDS
+    )
+    if case.variant != GRAPHQL or case.persona == ANONYMOUS or served or not reads:
+        return None
+    return f"no query was served to {case.persona}, who may read something: nothing was shown"
+
+
+def _checks(case: Case) -> Sequence[str]:
+    return GRAPHQL_CHECKS if case.variant == GRAPHQL else CHECKS
 
 
 def _workers() -> int:

@@ -182,7 +182,11 @@ def test_locust_stays_in_a_process_of_its_own() -> None:
 def test_schemathesis_is_known_to_the_fuzz_suite_alone() -> None:
     """It sends nothing itself: it is handed requests' nouns, and no client of theirs."""
     knowing = importers({"schemathesis", "hypothesis"}, inside(*PACKAGES))
-    assert knowing == {"conformance.fuzz.channel", "conformance.fuzz.driver"}
+    assert knowing == {
+        "conformance.fuzz.channel",
+        "conformance.fuzz.driver",
+        "conformance.fuzz.graph_driver",
+    }
     clients = HTTP_CLIENTS - {"requests"}
     assert not importers(clients, sorted(knowing))
 
