@@ -144,3 +144,10 @@ def test_a_role_has_what_its_personas_reached_together(tmp_path: Path) -> None:
 def test_load_and_fuzz_make_a_page_of_their_own(tmp_path: Path) -> None:
     run = run_of(tmp_path, ("pass", phase(), "steady"), ("pass", fuzzed("x", own={}), "x"))
     assert "What the fuzzer reached" in (proofs_html(run) or "")
+
+
+def test_what_a_phase_need_not_show_does_not_look_like_a_gap(tmp_path: Path) -> None:
+    flow = {"name": "desk", "count": 9, "errors": 0, "outcome": "inconclusive", "why": "9 of 59"}
+    words = page_of(run_of(tmp_path, ("pass", phase(workflows=[flow]), "spike"))).words
+    assert "too few to tell" in words
+    assert "9 of 59" not in words
