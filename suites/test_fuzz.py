@@ -63,3 +63,11 @@ def test_exports_hold_no_formulas(case: Case, harness: Harness) -> None:
 def test_bombs_are_defused(case: Case, harness: Harness) -> None:
     """A small body that unfolds is refused or answered, and fetches nothing from elsewhere."""
     harness.judge(case, trials.bombs.bombs, oracles.bombs.defused)
+
+
+@cases(sources.odd.packings)
+@without_a_copy
+@clauses("owasp-api:API8:2023", "nist-800-53r5:SI-11")
+def test_what_cannot_be_unpacked_is_refused(case: Case, harness: Harness) -> None:
+    """A body that is not packed as it says is refused, and is no failure of the target's."""
+    harness.judge(case, trials.bombs.unpackable, oracles.odd.breaks_nothing)

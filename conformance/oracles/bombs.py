@@ -15,7 +15,7 @@ class Bomb:
 
     `before` and `after` are the operation with ordinary values; `again` is the bomb once more where
     the target failed; `open` is the same content sent in full; `taken` says that the target took
-    what the bomb became, `fetched` what it fetched for it.
+    what the bomb became, `fetched` what it fetched for it, and `shown` where that came to light.
     """
 
     case: Case
@@ -27,6 +27,7 @@ class Bomb:
     open: Read | None = None
     taken: str = ""
     fetched: str = ""
+    shown: Read | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def _wrong(bomb: Bomb) -> Verdict | None:
     shown = [bomb.before, bomb.bomb, *([bomb.again] if bomb.again else []), bomb.after]
     if bomb.fetched:
         reason = f"{bomb.says} made the target fetch {bomb.fetched}"
-        return failed("entity", "fuzz.entity", reason, bomb.before, bomb.bomb)
+        seen = (bomb.shown,) if bomb.shown is not None and bomb.shown is not bomb.bomb else ()
+        return failed("entity", "fuzz.entity", reason, bomb.before, bomb.bomb, *seen)
     if bomb.again is not None and failed_to_answer(bomb.bomb) and failed_to_answer(bomb.again):
         what = bomb.again.status
         how = f"answered {what}" if bomb.again.exchange.answer else f"not answered: {what}"

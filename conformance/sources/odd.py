@@ -72,6 +72,11 @@ def _what(leaf: Any, path: Path) -> tuple[str, bool]:
     return "other", False
 
 
+def is_free(text: str) -> bool:
+    """Whether a text of a template is one that anybody may choose."""
+    return _what(text, ("",))[0] == "text"
+
+
 def body_of(operation: Operation) -> Any:
     """The template of the body that has places: JSON or a form."""
     return operation.json_ if operation.json_ is not None else operation.form
@@ -194,6 +199,13 @@ def bombs(target: Target, profile: Profile) -> Iterator[Case]:
     for case in doors:
         if _ZIP.search(_of(target, case).content_type or ""):
             yield replace(case, variant="archive")
+
+
+def packings(target: Target, profile: Profile) -> Iterator[Case]:
+    """A write with a body in JSON, in the full profile each: for bodies that cannot be unpacked."""
+    found = [case for case in writes(target) if isinstance(_of(target, case).json_, dict)]
+    found.sort(key=lambda case: case.kind != "create")
+    yield from found if profile is Profile.FULL else found[:1]
 
 
 def takes_xml(operation: Operation) -> bool:

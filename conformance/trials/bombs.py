@@ -15,14 +15,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from conformance.instances import NotBuilt
+from conformance.instances import Instance, NotBuilt
 from conformance.listener import Listener, listening
 from conformance.model import Case, Exchange, Outcome, Read
 from conformance.oracles.bombs import Bomb, Bombs
-from conformance.oracles.odd import failed_to_answer
+from conformance.oracles.odd import Broken, Odds, failed_to_answer
 from conformance.schema import changed
+from conformance.sources.odd import is_free
 from conformance.template import Unfilled, render
-from conformance.trials.odd import apart
+from conformance.trials.odd import apart, looked_up
 from conformance.trials.setting import Setting, permitted, remember, send
 from conformance.wire import build
 from conformance.world import World
@@ -31,6 +32,7 @@ UNFOLDED = 16 * 1024 * 1024
 """Bytes that a bomb becomes."""
 LEVELS = 20_000
 _TENS = 7
+_MOST_PLACES = 4
 _KEPT = 2000
 _LARGE = 1_000_000
 
@@ -52,6 +54,7 @@ class _Door:
     world: World
     case: Case
     setting: Setting
+    made: Instance | None = None
 
     def ordinary(self) -> Read:
         """The operation with an ordinary body, on a record of its own if need be."""
@@ -106,16 +109,29 @@ class _Door:
         )
 
     def _known(self, read: Read, payload: Any) -> None:
+        self.made = None
         if self.case.kind == "create" and read.outcome is Outcome.ALLOWED and read.exchange.answer:
-            remember(self.world, self.setting, self.setting.persona, read.exchange, payload)
+            sender = self.setting.persona
+            self.made = remember(self.world, self.setting, sender, read.exchange, payload)
+
+    def shows(self, sign: str) -> Read | None:
+        """Where a text is that a reader of the last record is shown, None if it is nowhere."""
+        for read in looked_up(self.world, self.case, self.setting, self.made):
+            answer = read.exchange.answer
+            if answer is not None and sign in answer.text:
+                return read
+        return None
 
     def tried(self, says: str, before: Read, body: bytes, kind: str, **headers: str) -> Bomb:
         """A bomb, once more if the target failed, and an ordinary request afterwards."""
         bomb = self.send(body, kind, **headers)
         again = self.send(body, kind, **headers) if failed_to_answer(bomb) else None
-        return Bomb(self.case, says, before, bomb, again, self._afterwards())
+        made = self.made
+        after = self.afterwards()
+        self.made = made
+        return Bomb(self.case, says, before, bomb, again, after)
 
-    def _afterwards(self) -> Read:
+    def afterwards(self) -> Read:
         """An ordinary request; a second one where the first one fails."""
         read = self.ordinary()
         return self.ordinary() if failed_to_answer(read) else read
@@ -204,6 +220,52 @@ def _levels(world: World, case: Case) -> Bombs:
     )
 
 
+# --- what cannot be unpacked ------------------------------------------------------------------
+
+
+def unpackable(world: World, case: Case) -> Odds:
+    """Bodies that are not packed as they say, one at a time."""
+    place = apart(world)
+    door = _opened(place, case)
+    before = door.ordinary()
+    if before.outcome is not Outcome.ALLOWED:
+        return Odds(case, before)
+    kind = door.setting.operation.content_type or "application/json"
+    broken: list[Broken] = []
+    tried = list(_unpackable(door.body()))
+    for says, body, coding in tried:
+        read = door.send(body, kind, **{"Content-Encoding": coding})
+        if _failed(read):
+            again = door.send(body, kind, **{"Content-Encoding": coding})
+            if _failed(again):
+                control = door.afterwards()
+                broken.append(Broken("the body", (says,), read, again, control))
+    return Odds(case, before, broken=tuple(broken), sent=len(tried))
+
+
+def _failed(read: Read) -> bool:
+    """Whether the target says that it failed; it may hang up on what it cannot read."""
+    answer = read.exchange.answer
+    return answer is not None and answer.status >= 500
+
+
+def _unpackable(body: bytes) -> Iterator[tuple[str, bytes, str]]:
+    """What is sent: (says, body, Content-Encoding), RFC 9110 section 8.4."""
+    packed = gzip.compress(body)
+    yield "gzip that ends in the middle", packed[: len(packed) // 2], "gzip"
+    yield "gzip without its checksum", packed[:-8], "gzip"
+    yield "gzip with a wrong checksum", packed[:-8] + b"\0\0\0\0" + packed[-4:], "gzip"
+    yield "gzip with a wrong beginning", packed[:10] + b"\xff" * 40, "gzip"
+    yield "a body that is not packed, called gzip", body, "gzip"
+    yield "random bytes, called gzip", secrets.token_bytes(200), "gzip"
+    yield "nothing, called gzip", b"", "gzip"
+    yield "gzip with something behind it", packed + b"wardproof", "gzip"
+    yield "gzip, called gzip twice", packed, "gzip, gzip"
+    yield "a body that is not packed, called deflate", body, "deflate"
+    yield "a body that is not packed, called br", body, "br"
+    yield "an encoding that does not exist", body, "wardproof"
+
+
 # --- XML -------------------------------------------------------------------------------------
 
 
@@ -224,30 +286,50 @@ def _entities(world: World, case: Case) -> Bombs:
             bomb = replace(bomb, taken=f"the answer has {len(answer.body) // 2**20} MiB")
         found.append(bomb)
     with listening() as listener, _file() as (path, secret):
-        for says, declared, reference, sign in _outside(listener, path, secret):
-            body = _with(door, template, declared, reference)
-            bomb = door.tried(says, before, body, kind)
-            answer = bomb.bomb.exchange.answer
-            seen = secret in (answer.text if answer is not None else "")
-            if listener.asked(sign) or seen:
-                bomb = replace(bomb, fetched=f"{'a file of its own' if seen else 'a URL of ours'}")
+        for says, declared, reference, sign in _outside(listener, secret):
+            bomb = door.tried(says, before, _with(door, template, declared, reference), kind)
+            if listener.asked(sign):
+                bomb = replace(bomb, fetched="a URL of ours")
             found.append(bomb)
+        declared = f'[<!ENTITY x SYSTEM "{path.as_uri()}">]'
+        for at in range(min(max(len(_texts_in(template)), 1), _MOST_PLACES)):
+            body = _with(door, template, declared, "&x;", at)
+            bomb = door.tried("an entity that is a file", before, body, kind)
+            answer = bomb.bomb.exchange.answer
+            shown = None
+            if answer is not None and bomb.bomb.outcome is Outcome.ALLOWED:
+                shown = bomb.bomb if secret in answer.text else door.shows(secret)
+            elif answer is not None and secret in answer.text:
+                shown = bomb.bomb
+            if shown is not None:
+                fetched = "a file of its own" + (
+                    "" if shown is bomb.bomb else ", which its readers are shown"
+                )
+                bomb = replace(bomb, fetched=fetched, shown=shown)
+            found.append(bomb)
+            if shown is not None:
+                break
     return Bombs(case, before, tuple(found))
 
 
-def _with(door: _Door, template: str, declared: str, reference: str) -> bytes:
-    """The document with entities declared, and one of them used in its first text."""
-    text = door.filled(template)
-    head, prolog = "", re.match(r"\s*<\?xml.*?\?>", text, re.DOTALL)
-    if prolog:
-        head, text = prolog.group(0), text[prolog.end() :]
-    text = re.sub(r"^\s*<!DOCTYPE[^>]*>", "", text)
+def _with(door: _Door, template: str, declared: str, reference: str, place: int = 0) -> bytes:
+    """The document with entities declared, and one of them used in one of its texts."""
+    prolog = re.match(r"\s*<\?xml.*?\?>", template, re.DOTALL)
+    head = prolog.group(0) if prolog else ""
+    text = re.sub(r"^\s*<!DOCTYPE[^>]*>", "", template[len(head) :])
     root = re.match(r"\s*<([\w:.-]+)", text)
     name = root.group(1) if root else "wardproof"
-    used = re.sub(
-        r">([^<>]*[^<>\s][^<>]*)<", lambda found: f">{found[1]}{reference}<", text, count=1
-    )
-    return f"{head}<!DOCTYPE {name} {declared}>{used}".encode()
+    places = _texts_in(text)
+    if places:
+        end = places[place].end() - 1
+        text = text[:end] + reference + text[end:]
+    return f"{door.filled(head)}<!DOCTYPE {name} {declared}>{door.filled(text)}".encode()
+
+
+def _texts_in(template: str) -> list[re.Match[str]]:
+    """The texts of a document: those that are free if there are any, else the first."""
+    found = list(re.finditer(r">([^<>]*[^<>\s][^<>]*)<", template))
+    return [one for one in found if is_free(one[1])] or found[:1]
 
 
 def _expanding() -> Iterator[tuple[str, str, str]]:
@@ -259,14 +341,13 @@ def _expanding() -> Iterator[tuple[str, str, str]]:
     yield "one long entity, a thousand times", f'[<!ENTITY x "{long}">]', "&x;" * 1000
 
 
-def _outside(listener: Listener, path: Path, secret: str) -> Iterator[tuple[str, str, str, str]]:
+def _outside(listener: Listener, secret: str) -> Iterator[tuple[str, str, str, str]]:
     """Entities that name what is elsewhere: (says, declaration, reference, path asked for)."""
     sign = f"/{secret}"
     url = f"{listener.url}{sign}"
     yield "an external entity", f'[<!ENTITY x SYSTEM "{url}">]', "&x;", sign
     yield "an external parameter entity", f'[<!ENTITY % x SYSTEM "{url}p"> %x;]', "", f"{sign}p"
     yield "an external document type", f'SYSTEM "{url}d"', "", f"{sign}d"
-    yield "an entity that is a file", f'[<!ENTITY x SYSTEM "{path.as_uri()}">]', "&x;", "/-"
 
 
 @contextmanager

@@ -676,6 +676,21 @@ def _writers(world: World, case: Case) -> list[Case]:
     return found[:_WRITERS]
 
 
+# --- what else is tried on its own -------------------------------------------------------------
+
+
+def looked_up(world: World, case: Case, setting: Setting, made: Instance | None) -> Iterator[Read]:
+    """What readers of the record are shown, and what lists show that may hold it."""
+    instance = made or setting.instance
+    with contextlib.suppress(NotBuilt):
+        if instance is not None:
+            for who in readers(world, instance):
+                yield seen_by(world, who, instance)[1]
+    for door in _doors(world, _Try(world, case, setting, (), 0), made):
+        with contextlib.suppress(NotBuilt):
+            yield from _pages(world, door, PAGE_LIMIT)
+
+
 # --- whether what shows records still opens --------------------------------------------------
 
 

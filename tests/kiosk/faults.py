@@ -43,6 +43,8 @@ FAULTS = {
     "live-formulas": "the export holds formulas as they were typed in",
     "inflates": "a packed body may have any size",
     "expands": "entities of a document are expanded, whatever they become",
+    "breaks-on-packing": "a body that is not packed as it says breaks the request",
+    "reads-files": "entities that are files come into the card; the import tells its id alone",
     "fetches": "entities of a document are fetched from where they say",
 }
 

@@ -44,7 +44,8 @@ class Unpacking:
             body = self._unpacked(body) if coding == "gzip" else body
             body = self._misread(body, headers.get(b"content-type", b""))
         except zlib.error:
-            await _refuse(send, 400, "that is not packed by gzip")
+            status = 500 if "breaks-on-packing" in self.faults else 400
+            await _refuse(send, status, "that is not packed by gzip")
             return
         except (RecursionError, ArithmeticError, ValueError):
             await _refuse(send, 500, "failed")

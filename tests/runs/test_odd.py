@@ -36,6 +36,8 @@ ROWS = [
     faulty.row("live-formulas", "*.exports*", "export.formula"),
     faulty.row("inflates", "*.bombs*.packed", "fuzz.bomb"),
     faulty.row("expands", "*.bombs*.entities", "fuzz.bomb"),
+    faulty.row("breaks-on-packing", "*.what-cannot-be-unpacked*", "fuzz.server_error"),
+    faulty.row("reads-files", "*.bombs*.entities", "fuzz.entity"),
     faulty.row("fetches", "*.bombs*.entities", "fuzz.entity"),
 ]
 MET_BY_CAMPAIGNS = {name for name in FAULTS if name not in {row.fault for row in ROWS}}
@@ -54,7 +56,7 @@ def _tried(out: Path, forker: Forker, *faults: str, cases: str) -> Run:
 
 
 def test_a_sound_kiosk_keeps_what_it_takes(tmp_path: Path, forker: Forker) -> None:
-    done = _tried(tmp_path / "out", forker, cases="*.odd-* *.exports* *.bombs*")
+    done = _tried(tmp_path / "out", forker, cases="*.odd-* *.exports* *.bombs* *.what-cannot*")
     assert done.code == 0, done.called.said
     assert set(done.outcomes.values()) == {"pass"}
     assert {"odd-text-comes-back-as-it-was-sent", "bombs-are-defused"} <= {
