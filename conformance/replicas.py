@@ -30,10 +30,12 @@ class Replica:
     def restart(self, *, crash: bool = False) -> None:
         """End it and start it again with the data that it kept. Raises Unreachable.
 
-        With `crash` its processes are killed outright (SIGKILL), so that it can finish nothing.
+        With `crash` its processes are killed outright (SIGKILL), so that it can finish nothing;
+        Unreachable also says that something of it goes on all the same.
         """
         if crash:
             self.server.kill()
+            self.server.gone()
         else:
             self.server.stop()
         self.world.wire.hang_up()

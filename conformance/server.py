@@ -34,6 +34,10 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
+_GOING = 3.0
+"""Seconds after which a killed target has to be silent."""
+
+
 @cache
 def _lasting() -> ThreadPoolExecutor:
     """One thread for as long as this process lives."""
@@ -130,6 +134,23 @@ class Server:
             os.killpg(self._process.pid, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
+
+    def gone(self) -> None:
+        """Return when nothing answers for the killed target any more. Raises Unreachable.
+
+        What still does has left the process group, and would be taken for the target that is
+        started next.
+        """
+        url = self.base_url + self._start.ready
+        deadline = time.monotonic() + _GOING
+        while self._process.poll() is None or answers(url):
+            if time.monotonic() > deadline:
+                raise Unreachable(
+                    f"the target was killed with its process group, and {url} still answers: let "
+                    "system.start.command start it in the foreground, without a daemon or a "
+                    "session of its own"
+                )
+            time.sleep(0.05)
 
     def stop(self) -> None:
         """End the target's whole process group, gently first."""

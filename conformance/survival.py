@@ -14,7 +14,8 @@ class Acknowledged:
     """A write that was answered as done at `at` (UTC seconds).
 
     `parents` are the ids of the records that its path needs, by resource; `name` is that of the
-    `durable` entry that made it, None if none did; `values` what the entry's `follows` may name.
+    `durable` entry that made it, None if none did; `values` what the entry's `follows` may name;
+    `said` what was asked and answered, in words, where no exchange was kept.
     """
 
     operation: tuple[str, str]
@@ -28,6 +29,7 @@ class Acknowledged:
     name: str | None = None
     values: Mapping[str, Any] | None = None
     exchange: Exchange | None = None
+    said: str = ""
 
     @property
     def label(self) -> str:

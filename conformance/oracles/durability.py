@@ -56,8 +56,14 @@ def _lost(seen: Survival, lost: list[Kept]) -> str:
     return (
         f"{len(lost)} of {len(seen.kept)} acknowledged writes are gone after the target was killed "
         f"and started again ({kinds}); they had been answered as done "
-        f"{_ago(times[0])} to {_ago(times[-1])} before"
+        f"{_ago(times[0])} to {_ago(times[-1])} before{_acknowledged(lost)}"
     )
+
+
+def _acknowledged(lost: list[Kept]) -> str:
+    """How the last of them was acknowledged, where no exchange shows it."""
+    said = next((one.write for one in reversed(lost) if one.write.said), None)
+    return f" (the last: {said.said}, with the id {said.id})" if said is not None else ""
 
 
 def _ago(seconds: float) -> str:
@@ -93,6 +99,16 @@ def _detail(seen: Survival) -> Detail:
         "writes": [
             {"operation": name, "looked_for": count, "gone": gone[name]}
             for name, count in counts.items()
+        ],
+        "lost": [
+            {
+                "operation": one.write.label,
+                "persona": one.write.persona,
+                "id": str(one.write.id),
+                "before": round(seen.killed - one.write.at, 3),
+            }
+            for one in seen.kept
+            if one.there is False
         ],
         "left_out": list(seen.left_out),
     }

@@ -205,7 +205,8 @@ def _summary(ran: Ran) -> str:
         if finding.step is None and finding.standing is Standing.KEPT
     ]
     where = "".join(_in(ran, one) for one in ran.windows if one.judged).removeprefix(", ")
-    return f"{where + ': ' if where else ''}{'; '.join(told[:_TOLD])}"
+    anew = f"; {ran.forgot.says}" if ran.forgot is not None and ran.forgot.says else ""
+    return f"{where + ': ' if where else ''}{'; '.join(told[:_TOLD])}{anew}"
 
 
 # --- isolation -------------------------------------------------------------------------------
@@ -304,9 +305,10 @@ def survived(ran: Ran) -> Verdict:
 
 def balanced(ran: Ran) -> Verdict:
     """What must agree in the target's data does so after it all."""
-    if not ran.observations:
+    found = [*ran.observations, *(ran.again.observations if ran.again is not None else ())]
+    if not found:
         return passed("conform-allow", "no invariants are declared")
-    return worst([invariants.holds(one) for one in ran.observations])
+    return worst([invariants.holds(one) for one in found])
 
 
 def attributed(ran: Ran) -> Verdict:
@@ -336,5 +338,5 @@ def _unknown(reason: str, detail: Mapping[str, Any]) -> Verdict:
 
 APART = (sealed, login_ended, balanced, attributed)
 """What has to be true when everybody wants something at once."""
-AFTER_A_CRASH = (kept, sealed, survived)
+AFTER_A_CRASH = (kept, sealed, survived, balanced)
 """What has to be true when the target was killed under load."""

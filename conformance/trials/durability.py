@@ -372,7 +372,7 @@ def read_back(
     """Look for acknowledged writes after the target was killed at `killed` and is back.
 
     `readers` are known from before (`reader_for`); who is not is found by the oldest writes. What
-    is not there is looked for once more before it is taken to be lost.
+    is not there, or not to be read, is looked for once more before anything follows from it.
     """
     ordered = sorted(writes, key=lambda one: one.at)
     known = dict(readers or {})
@@ -385,9 +385,10 @@ def read_back(
                 known[write.operation] = found
     chosen = spread(ordered, READ_BACK)
     kept = _looked_for(world, chosen, known)
-    if any(one.there is False for one in kept):
+    # A target that is not quite awake may answer anything, so whatever is not there is asked again.
+    again = [one.write for one in kept if not one.there and one.write.operation in known]
+    if again:
         time.sleep(_AGAIN)
-        again = [one.write for one in kept if one.there is False]
         second = {id(one.write): one for one in _looked_for(world, again, known)}
         kept = [second.get(id(one.write), one) for one in kept]
     there = [place for place, one in enumerate(kept) if one.there][-FOLLOWED:]

@@ -38,7 +38,7 @@ from conformance.visibility import sightings
 from conformance.wire import Unreachable
 from conformance.workload import driving, machine, objectives, plan
 from conformance.workload.driving import Act, Driving
-from conformance.workload.phases import Ended, Mark, Named, Ran, Suspect, Window
+from conformance.workload.phases import Ended, Forgot, Mark, Named, Ran, Suspect, Window
 from conformance.workload.samples import Kept, Samples
 from conformance.workload.workflows import promise
 from conformance.world import World
@@ -81,11 +81,17 @@ class _Phase:
     extra: plan.Workflow | None = None
     ended: Ended | None = None
     sealed: bool = False
+    forgot: Forgot | None = None
     readers: dict[str, dict[tuple[str, str], durability.Reader]] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
         return sum(one.seconds for one in self.segments)
+
+    @property
+    def read_books(self) -> bool:
+        """Whether the invariants are read when it is over."""
+        return self.sealed or self.name == "restart"
 
 
 @dataclass
@@ -489,7 +495,7 @@ def restart(world: World, case: Case) -> Ran:
             until = run.elapsed
             _DOWN[place.world.wire.base_url] = until - at
             found.marks.append(Mark(round(at, 2), round(until, 2), "killed and started again"))
-            _log_in_anew(run, place)
+            found.forgot = _log_in_anew(run, place)
 
         found.acts.append(Act(killed, act))
         found.readers = _readers(place)
@@ -526,9 +532,14 @@ def _down(place: _Place) -> float:
     return math.ceil(_DOWN.get(place.world.wire.base_url, _EXPECTED_DOWN) * 2) / 2 + 0.5
 
 
-def _log_in_anew(run: Driving, place: _Place) -> None:
-    """New credentials for everybody whose session the target has forgotten."""
+def _log_in_anew(run: Driving, place: _Place) -> Forgot:
+    """New credentials for everybody whose session the target has forgotten.
+
+    Where no login can be asked whether it still holds, everybody gets new ones.
+    """
     world = place.world
+    renewed: list[str] = []
+    shown = False
     for name in place.arrangement.actors:
         session = world.sessions[name]
         me = session.login.me
@@ -538,10 +549,13 @@ def _log_in_anew(run: Driving, place: _Place) -> None:
             exchange = kept.send(me, payload.lookup, "set-up", world.tenancy(_tenant(world, name)))
             if exchange.answer is not None and exchange.answer.status != 401:
                 # Whether sessions outlive a restart does not depend on whose they are.
-                return
+                return Forgot((), shown=True)
+            shown = shown or exchange.answer is not None
         with contextlib.suppress(LoginFailed, Unreachable):
             session.renew()
             _renew(run, world, name)
+            renewed.append(name)
+    return Forgot(tuple(renewed), shown=shown)
 
 
 # --- running a phase -------------------------------------------------------------------------
@@ -666,7 +680,8 @@ def _told(place: _Place, case: Case, phase: _Phase, made: plan.Plan, samples: Sa
         marks=tuple(phase.marks),
         notes=tuple(notes),
         survival=survival,
-        observations=tuple(invariants.observed(world)) if phase.sealed else (),
+        forgot=phase.forgot,
+        observations=tuple(invariants.observed(world)) if phase.read_books else (),
         named=tuple(_named(world, samples)) if phase.sealed else (),
     )
 
@@ -710,6 +725,7 @@ def _survival(world: World, phase: _Phase, samples: Samples, notes: list[str]) -
                 if name.endswith(".id") and name != CORRELATION
             },
             correlation=one.ids.get(CORRELATION),
+            said=one.said,
         )
         for one in samples.writes
         if one.id is not None and killed is not None and one.at < killed

@@ -95,13 +95,37 @@ class Named:
 
 
 @dataclass(frozen=True)
+class Forgot:
+    """Who was logged in anew after a restart; `shown` if their old sessions were seen refused."""
+
+    renewed: tuple[str, ...]
+    shown: bool
+
+    @property
+    def says(self) -> str:
+        """What that means, for a note; empty if sessions outlived the restart."""
+        if not self.renewed:
+            return ""
+        if self.shown:
+            return (
+                f"sessions did not outlive the restart: {len(self.renewed)} personas were logged "
+                "in anew, as the target knew them no more"
+            )
+        return (
+            f"{len(self.renewed)} personas were logged in anew after the restart; whether their "
+            "sessions outlived it cannot be told without login.*.me"
+        )
+
+
+@dataclass(frozen=True)
 class Ran:
     """One phase as it went. `tenants` are those of the actors, `flooding` the one that floods.
 
     `again` is the same phase a second time, where the first broke a promise or showed too little,
     and `runs` says of how many runs the samples are; `other` are answers
     about another record than was asked for; `shown` are exchanges that were kept for evidence;
-    `survival` is what was read back of acknowledged writes after a crash, `observations` are the
+    `survival` is what was read back of acknowledged writes after a crash, `forgot` whose sessions
+    did not outlive it, `observations` are the
     books when all was over, and `named` the entries of writes in the audit trail; `others` is the
     share of this machine's processor time that other processes took, if that left the target too
     little.
@@ -123,6 +147,7 @@ class Ran:
     marks: tuple[Mark, ...] = ()
     notes: tuple[str, ...] = ()
     survival: Any = None
+    forgot: Forgot | None = None
     observations: tuple[Any, ...] = ()
     named: tuple[Named, ...] = ()
     others: float | None = None
@@ -362,6 +387,8 @@ def drawn(ran: Ran) -> dict[str, Any]:
         "canary_cost": round(ran.samples.scan_share, 4) if count else None,
         "notes": list(dict.fromkeys((*ran.notes, *ran.samples.notes))),
     }
+    if ran.forgot is not None and ran.forgot.says:
+        detail["notes"].append(ran.forgot.says)
     if ran.phase == "ramp":
         rate, says = knee(ran)
         detail["knee"] = {"rate": round(rate, 3), "says": says}

@@ -60,7 +60,8 @@ class Arrival:
 class Write:
     """A write that the target acknowledged: `at` in UTC seconds, when its answer had ended.
 
-    `ids` are the ids of all records known to its workflow by then, by placeholder.
+    `ids` are the ids of all records known to its workflow by then, by placeholder; `said` is what
+    was asked and answered, in words.
     """
 
     at: float
@@ -71,6 +72,7 @@ class Write:
     id: str | None
     markers: tuple[str, ...]
     ids: Mapping[str, Any]
+    said: str = ""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 64 * 1024
 _TIMED = 32
+_REFUSED = 400
 _ASKING = min(-time.thread_time() + time.thread_time() for _ in range(100))
 """Seconds that asking for the processor's time takes."""
 
@@ -125,13 +126,15 @@ class Visit:
                 value = extract(place, answer)
                 if value is not None:
                     self.values[name] = value
-        if step.writes:
+        # A refusal may be all right for the workflow; it acknowledges nothing.
+        if step.writes and got.status < _REFUSED:
             with contextlib.suppress(KeyError):
                 made = made if step.creates else named(step, self.values, "id")
             ids = {name: value for name, value in self.values.items() if name.endswith(".id")}
             write = Write(
                 at, *step.about, actor.name, actor.tenant,
                 None if made is None else str(made), request.carried, ids,
+                f"{request.method} {request.path} answered {got.status}",
             )  # fmt: skip
             self.sender.book.at_once(WRITES, json.dumps(asdict(write)))
         self._renew(actor, got)

@@ -10,6 +10,7 @@ from conformance.document import InvalidDocument
 from conformance.model import Result
 from conformance.oracles.durability import LEAST, survived
 from conformance.survival import Acknowledged, Kept, Survival
+from conformance.trials import durability as trial
 from tests.engine import targets
 
 KILLED = 1000.0
@@ -47,6 +48,39 @@ def test_what_did_not_follow_fails() -> None:
     verdict = survived(survival(*SOUND, kept(lacking=("entry in the audit trail",))))
     assert verdict.rule == "durability.half_done"
     assert "bill.create without its entry in the audit trail" in verdict.reason
+
+
+def test_a_lost_write_is_told_with_its_acknowledgement() -> None:
+    lost = kept(there=False)
+    lost = replace(lost, write=replace(lost.write, said="POST /bills answered 201"))
+    verdict = survived(survival(*SOUND, lost))
+    assert "the last: POST /bills answered 201, with the id 7" in verdict.reason
+    assert verdict.detail is not None
+    (row,) = verdict.detail["lost"]
+    assert (row["operation"], row["id"], row["before"]) == ("bill.create", "7", 0.1)
+
+
+@pytest.mark.parametrize("first", [False, None])
+def test_what_is_not_to_be_read_at_first_is_read_again(
+    first: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A target that has just been started again may answer 404 or 503 for a moment."""
+    looks: list[int] = []
+
+    def look(_world: object, writes: list[Acknowledged], _known: object) -> list[Kept]:
+        looks.append(len(writes))
+        there = True if len(looks) > 1 else first
+        return [Kept(writes[0], there), *(Kept(one, True) for one in writes[1:])]
+
+    monkeypatch.setattr(trial, "_AGAIN", 0.0)
+    monkeypatch.setattr(trial, "_looked_for", look)
+    monkeypatch.setattr(trial, "_followed", lambda _world, writes: [((), ())] * len(writes))
+    writes = [replace(one.write, id=place) for place, one in enumerate(SOUND)]
+    reader = trial.Reader("clerk.north", "read", "id")
+    world: Any = None
+    seen = trial.read_back(world, writes, KILLED, {("bill", "create"): reader})
+    assert looks == [LEAST, 1]
+    assert all(one.there for one in seen.kept)
 
 
 def test_a_lost_write_comes_before_a_half_done_one() -> None:

@@ -13,15 +13,17 @@ from typing import Any
 import pytest
 
 from conformance import sources
+from conformance.books import Observation, Seen
 from conformance.cases import WHOLE, Profile, stamp
 from conformance.document import InvalidDocument
 from conformance.model import Answer, Exchange, Message, Result, Verdict
 from conformance.oracles import load as oracle
 from conformance.target import Target
 from conformance.trials import arranging
+from conformance.trials import load as trial
 from conformance.workload import machine, objectives, phases
 from conformance.workload.objectives import Promise, Request, Standing
-from conformance.workload.phases import Ended, Named, Ran, Suspect, Window
+from conformance.workload.phases import Ended, Forgot, Named, Ran, Suspect, Window
 from conformance.workload.samples import Arrival, Node, Sample, Samples
 from conformance.workload.workflows import promise
 from tests.engine.targets import TEXT, WARD, loaded
@@ -442,6 +444,41 @@ def test_an_ended_login_is_served_no_more() -> None:
     verdict = oracle.login_ended(_with_ended(200))
     assert (verdict.result, verdict.rule) == (Result.FAIL, "load.revoked")
     assert verdict.exchanges == (EXCHANGE,)
+
+
+def test_what_must_agree_is_judged_after_a_crash_as_well() -> None:
+    """A write whose consequence was kept in memory only shows in an invariant."""
+    bill = Seen("treatment.list", "set", ("7",)), Seen("bill.list", "set", ())
+    books = Observation("billed", "what is done is billed", "north", "subset", (bill, bill))
+    ran = _ran(_even(200), "restart", observations=(books,))
+    assert Result.FAIL in {judge(ran).result for judge in oracle.AFTER_A_CRASH}
+    assert oracle.balanced(replace(_ran([]), again=ran)).rule == "invariants.orphan"
+
+
+@pytest.mark.parametrize(("phase", "read"), [("restart", True), ("steady", False)])
+def test_the_books_are_read_after_a_crash(phase: str, read: bool) -> None:
+    assert trial._Phase(phase, [], []).read_books is read
+
+
+@pytest.mark.parametrize(
+    ("forgot", "says"),
+    [
+        (None, ""),
+        (Forgot((), shown=True), ""),
+        (Forgot(("a", "b"), shown=True), "sessions did not outlive the restart: 2 personas"),
+        (Forgot(("a",), shown=False), "cannot be told without login.*.me"),
+    ],
+)
+def test_sessions_that_a_restart_ended_are_named(forgot: Forgot | None, says: str) -> None:
+    verdict = oracle.kept(_ran(_even(200), "restart", forgot=forgot))
+    assert verdict.result is Result.PASS
+    assert verdict.detail is not None
+    if says:
+        assert says in verdict.reason
+        assert says in verdict.detail["notes"][-1]
+    else:
+        assert verdict.detail["notes"] == []
+        assert "restart" not in verdict.reason
 
 
 def test_the_trail_names_who_wrote() -> None:

@@ -75,6 +75,22 @@ def test_acknowledged_writes_name_what_the_target_has(ward: Ward, tmp_path: Path
         assert one.ids == {"patient.id": note["patient"], "note.id": one.id}
 
 
+def test_a_refusal_that_a_workflow_expects_acknowledges_nothing(ward: Ward, tmp_path: Path) -> None:
+    made = plan(ward)
+    made = replace(
+        made,
+        actors=tuple(replace(one, headers={"Authorization": "nobody"}) for one in made.actors),
+        segments=(Segment("steady", 0.5),),
+        workflows=tuple(
+            replace(one, steps=tuple(replace(step, done=(200, 201, 401)) for step in one.steps))
+            for one in made.workflows
+        ),
+    )
+    found = run(made, tmp_path)
+    assert any(one.status == 401 and one.error is None for one in found.requests)
+    assert found.writes == ()
+
+
 def test_scenes_go_round_and_stay_with_their_actor(ward: Ward, tmp_path: Path) -> None:
     run(plan(ward), tmp_path)
     read = Counter(item for item in ward.seen if item[1].startswith("/patients/"))
