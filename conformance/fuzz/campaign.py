@@ -99,6 +99,7 @@ class Campaign:
         self.requests = 0
         self.notes: list[str] = []
         self.ended: str | None = None
+        self.spoilt = False
         self.drafts: dict[str, Draft] = {}
         self.disclosed: dict[tuple[str, str, str], Exchange] = {}
         self.leaked: dict[tuple[str, str, str], Exchange] = {}
@@ -247,7 +248,7 @@ class Campaign:
         if self._renewals and self._alive():
             return False
         if self._renewals >= _RENEWALS:
-            self.ended = f"the session of {self.persona} was refused {_RENEWALS} times over"
+            self._over(f"the session of {self.persona} was refused {_RENEWALS} times over")
             return False
         if not self._renewals and self._alive():
             return False
@@ -255,9 +256,13 @@ class Campaign:
         try:
             session.renew()
         except (LoginFailed, Unreachable) as problem:
-            self.ended = f"{self.persona} can no longer log in: {problem}"
+            self._over(f"{self.persona} can no longer log in: {problem}")
             return False
         return True
+
+    def _over(self, why: str) -> None:
+        """The persona's account or login is over; who comes next needs another copy."""
+        self.ended, self.spoilt = why, True
 
     def _alive(self) -> bool:
         """Whether the credentials are still good, asked by what tells who one is."""

@@ -45,7 +45,17 @@ class Nested(Strict):
     times: int = Field(ge=1, le=500)
 
 
-Making = Repeated | CodePoints | PowerOfTen | Nested
+class Written(Strict):
+    """A number as it is written, that no float is."""
+
+    written: str = Field(pattern=r"^-?\d+(\.\d+)?([eE][+-]?\d+)?$")
+
+
+class Numeral(str):
+    """A number that is sent as it is written here."""
+
+
+Making = Repeated | CodePoints | PowerOfTen | Nested | Written
 
 
 class Row(Strict):
@@ -106,6 +116,8 @@ def made(row: Row) -> Any:
             return "".join(map(chr, points))
         case PowerOfTen(power_of_ten=power):
             return 10**power
+        case Written(written=written):
+            return Numeral(written)
         case Nested(nested=kind, times=times):
             value: Any = [] if kind == "list" else {}
             for _ in range(times - 1):

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from conformance import oracles
+from conformance.books import Observation
 from conformance.fuzz.history import Campaign, Effect, Suspicion, Tried
 from conformance.model import Outcome, Result, Verdict
 from conformance.verdicts import passed, unknown
 
-Seen = Campaign | Suspicion | Effect | Tried
+Seen = Campaign | Suspicion | Effect | Tried | Observation
 
 
 def withstood(seen: Seen) -> Verdict:
@@ -34,6 +35,8 @@ def withstood(seen: Seen) -> Verdict:
     if isinstance(seen, Tried):
         reason = f"{seen.label}: not seen again ({seen.reason})"
         return Verdict(Result.PASS, "withstood", reason, exchanges=seen.exchanges)
+    if isinstance(seen, Observation):
+        return _stands(seen)
     detail = drawn(seen)
     if seen.engine:
         return unknown(f"harness error: {seen.engine[0]}", *seen.last, detail=detail)
@@ -53,6 +56,14 @@ def withstood(seen: Seen) -> Verdict:
         f"{seen.requests:,} requests to {touched} operations broke no rule",
         detail=detail,
     )
+
+
+def _stands(seen: Observation) -> Verdict:
+    """What must hold of the data does so after the campaign; what cannot be read is no finding."""
+    verdict = oracles.invariants.holds(seen)
+    if verdict.result is not Result.FAIL:
+        return passed("withstood", verdict.reason)
+    return replace(verdict, detail=None, reason=f"after what the campaign wrote: {verdict.reason}")
 
 
 def _effect(seen: Effect) -> Verdict:

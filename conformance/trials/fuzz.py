@@ -7,13 +7,14 @@ import os
 import time
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from conformance import inventory, policy
+from conformance.books import NoAmount, Observation, broken
 from conformance.cases import Profile
 from conformance.comparison import parsed
 from conformance.fuzz import plan
@@ -24,6 +25,7 @@ from conformance.instances import NotBuilt
 from conformance.login import LoginFailed
 from conformance.model import Case
 from conformance.target import ANONYMOUS, SAFE_KINDS
+from conformance.trials import invariants
 from conformance.trials.setting import may_disrupt
 from conformance.wire import Unreachable
 from conformance.world import World
@@ -40,15 +42,26 @@ _STEPS = 6
 _EXAMPLES = 100
 _AFTERMATH = 30.0
 _LONGEST_ANSWER = 5.0
+_READING_MOST = 0.1
+"""The part of the campaigns' time that reading the books may take."""
+
+
+_SPOILT: WeakSet[World] = WeakSet()
+"""Copies on which a persona's account or login came to its end."""
 
 
 def place(world: World) -> World:
     """Where a campaign runs: on a copy of the target that only campaigns use, if there can be one.
 
+    A copy on which somebody can no longer log in is thrown away.
+
     Raises NotTried where the target itself would be disturbed.
     """
     if world.target.system.start is not None and world.replicas is not None:
-        return world.replica(kept_for=_KEPT_FOR).world
+        used = world.replica(kept_for=_KEPT_FOR).world
+        if used not in _SPOILT:
+            return used
+        return world.replica(kept_for=_KEPT_FOR, fresh=True).world
     may_disrupt(world)
     return world
 
@@ -134,7 +147,48 @@ def campaign(world: World, case: Case) -> list[Any]:
     aftermath = Aftermath(underway, driver)
     found = [*aftermath.suspicions(told.objections), *aftermath.effects()]
     history = _history(world, opened, told, time.monotonic() - started)
-    return [history, *found]
+    if underway.spoilt:
+        _SPOILT.add(opened.where)
+    return [history, *found, *_books(world, opened.where, time.monotonic() - started)]
+
+
+@dataclass
+class _Reading:
+    """What reading the books of one copy took, and what the campaigns took, in seconds."""
+
+    campaigns: float = 0.0
+    books: float = 0.0
+    told: set[tuple[str, str]] = field(default_factory=set)
+
+
+_READINGS: WeakKeyDictionary[World, _Reading] = WeakKeyDictionary()
+
+
+def _books(world: World, where: World, seconds: float) -> list[Observation]:
+    """The invariants on the copy that the campaign used, each broken one once.
+
+    They are read as long as that takes little beside the campaigns. On the target itself the
+    sweep after the suite reads them.
+    """
+    if where is world or not world.target.invariants:
+        return []
+    reading = _READINGS.setdefault(where, _Reading())
+    reading.campaigns += seconds
+    if reading.books > _READING_MOST * reading.campaigns:
+        return []
+    started = time.monotonic()
+    seen = invariants.observed(where)
+    reading.books += time.monotonic() - started
+    found = [one for one in seen if (one.name, one.tenant) not in reading.told]
+    reading.told |= {(one.name, one.tenant) for one in found if _differs(one)}
+    return found
+
+
+def _differs(seen: Observation) -> bool:
+    try:
+        return bool(seen.looks) and broken(seen.relation, *seen.looks[-1]) is not None
+    except NoAmount:
+        return False
 
 
 def _enumerated(opened: _Opened, told: Told) -> None:

@@ -44,6 +44,24 @@ def kiosk(folder: Path, *faults: str, **changes: Any) -> Iterator[Harness]:
             yield run.harness(loaded, run.connect(loaded, place), 7, folder / "log")
 
 
+@contextlib.contextmanager
+def copied(folder: Path, *faults: str, **changes: Any) -> Iterator[Harness]:
+    """A harness before a kiosk with `faults` of which there can be copies."""
+    data = yaml.safe_load((KIOSK / "target.yaml").read_text())
+    start = data["system"]["start"]
+    start["command"] += faults
+    start["environment"] = {"PYTHONPATH": str(ROOT)}
+    (folder / "target.yaml").write_text(yaml.safe_dump({**data, **changes}))
+    loaded = load(folder)
+    with run.started(loaded, folder / "log") as place:
+        harness = run.harness(loaded, run.connect(loaded, place), 7, folder / "log")
+        try:
+            yield harness
+        finally:
+            assert harness.world.replicas is not None
+            harness.world.replicas.close()
+
+
 def told(harness: Harness, *personas: str) -> list[Verdict]:
     """What the oracle says of the campaigns of `personas`, of all if none is named."""
     found: list[Verdict] = []
@@ -144,3 +162,26 @@ def test_a_target_that_hangs_up_ends_the_campaign(
     assert verdict.result is Result.INCONCLUSIVE
     assert "no answer 5 times in a row" in verdict.reason
     assert others == []
+
+
+def test_whoever_comes_after_a_lost_login_has_a_copy_of_their_own(tmp_path: Path) -> None:
+    with copied(tmp_path, "logs-out") as harness:
+        first = trials.fuzz.place(harness.world)
+        assert trials.fuzz.place(harness.world) is first
+        verdicts = told(harness, "guard.west", "guard.east")
+        assert any("session" in one.reason for one in verdicts)
+        assert trials.fuzz.place(harness.world) is not first
+
+
+def test_the_books_of_the_copy_are_read_after_a_campaign(tmp_path: Path) -> None:
+    cards = {"as": "clerk", "do": "card.list"}
+    count = {**cards, "find": "$.items[*].id", "is": "count"}
+    books = {
+        "total": {"left": count, "right": {**cards, "find": "$.total"}, "relation": "at_most"},
+        "none": {"says": "there are no cards", "left": count, "right": 0},
+    }
+    with copied(tmp_path, invariants=books) as harness:
+        verdicts = told(harness, "guard.east")
+    broken = [one for one in verdicts if one.result is Result.FAIL]
+    assert {one.rule for one in broken} == {"invariants.differ"}
+    assert all("there are no cards" in one.reason for one in broken)
