@@ -7,6 +7,7 @@ import csv
 import datetime as dt
 import io
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -253,7 +254,7 @@ def holds_no_formulas(exported: Exported) -> Verdict:
             "or is no table as text",
             exported.read,
         )
-    live = [says for says, cell in held.items() if cell.startswith(("=", "+", "-", "@"))]
+    live = [says for says, cell in held.items() if cell.lstrip().startswith(("=", "+", "-", "@"))]
     if live:
         more = f" and {len(live) - 3} more" if len(live) > 3 else ""
         return failed(
@@ -269,11 +270,22 @@ def _cells(answer: Answer, text: str) -> Iterator[str]:
     """The cells of a table as text, whatever parts them; nothing of JSON and pages."""
     if parsed(answer) is not None or text.lstrip().startswith("<"):
         return
-    for delimiter in ",;\t|":
-        with contextlib.suppress(csv.Error):
-            for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
-                if len(row) > 1:
-                    yield from row
+    tables = [_table(text, delimiter) for delimiter in ",;\t|"]
+    for row in max(tables, key=_alike):
+        yield from row
+
+
+def _table(text: str, delimiter: str) -> list[list[str]]:
+    """The rows of a table whose cells are parted so; those before the first that is none."""
+    rows: list[list[str]] = []
+    with contextlib.suppress(csv.Error):
+        rows.extend(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    return [row for row in rows if len(row) > 1]
+
+
+def _alike(rows: list[list[str]]) -> tuple[int, int]:
+    """How many rows are of the commonest width, and that width: highest for what parts a table."""
+    return max(((n, width) for width, n in Counter(map(len, rows)).items()), default=(0, 0))
 
 
 def _unreadable(one: Opened) -> bool:

@@ -22,7 +22,7 @@ _DATES = frozenset({"birth_date", "date", "today", "now", "future"})
 _NOT_SHOWN = re.compile(r"password|passwd|secret|token|otp|\bpin\b", re.IGNORECASE)
 _TABLE = re.compile(r"csv|tsv|export|download|spreadsheet", re.IGNORECASE)
 _NUMBER = re.compile(r"-?\d+([.,]\d+)?")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DATE = re.compile(r"\d{4}-\d\d(-\d\d)?(?!\d)")
 
 
 @dataclass(frozen=True)

@@ -237,6 +237,8 @@ def unpackable(world: World, case: Case) -> Odds:
         read = door.send(body, kind, **{"Content-Encoding": coding})
         if _failed(read):
             again = door.send(body, kind, **{"Content-Encoding": coding})
+            if again.exchange.answer is None:  # the failure may have closed the connection
+                again = door.send(body, kind, **{"Content-Encoding": coding})
             if _failed(again):
                 control = door.afterwards()
                 broken.append(Broken("the body", (says,), read, again, control))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,7 @@ from conformance.cases import subjects
 from conformance.comparison import leaves, parsed
 from conformance.extraction import values
 from conformance.fuzz import odd
-from conformance.fuzz.odd import Odd
+from conformance.fuzz.odd import Numeral, Odd
 from conformance.instances import Instance, NotBuilt, Payload
 from conformance.model import Case, Outcome, Read
 from conformance.oracles.odd import (
@@ -61,6 +62,11 @@ _WRITERS = 6
 _LONGEST_IN_A_URL = 2000
 _BROKEN = 3
 _MOST_ALONE = 500
+
+_SIGN = "wardproof-number:"
+_NUMERAL = re.compile(rf'"{_SIGN}([^"]*)"')
+
+_DATED = re.compile(r"(^|_)(date|day|month|year)s?($|_)", re.IGNORECASE)
 
 Load = Mapping[Slot, tuple[Odd, ...]]
 
@@ -181,12 +187,24 @@ def _written(setting: Setting, body: Any) -> str:
     if setting.operation.form is not None:
         pairs = [(key, one) for key, one in body.items() if one is not None]
         return urlencode(pairs, doseq=True, errors="replace")
-    text = json.dumps(body, ensure_ascii=False)
+    text = json.dumps(_quoted(body), ensure_ascii=False)
     try:
         text.encode()
     except UnicodeEncodeError:
-        return json.dumps(body)
-    return text
+        text = json.dumps(_quoted(body))
+    return _NUMERAL.sub(r"\1", text)
+
+
+def _quoted(value: Any) -> Any:
+    """The body with a sign at the numbers that are to be sent as they are written."""
+    match value:
+        case Numeral():
+            return f"{_SIGN}{value}"
+        case dict():
+            return {key: _quoted(one) for key, one in value.items()}
+        case list():
+            return [_quoted(one) for one in value]
+    return value
 
 
 def _at(value: Any, path: Path) -> Any:
@@ -551,6 +569,10 @@ def parameters(world: World, case: Case) -> Odds:
         return Odds(case, plain)
     most = MOST_ASKED if case.variant is None else MOST_SENT_EVERYWHERE
     asked = list(_asked(setting))
+    # Every date is asked for where dates stand.
+    most += sum(
+        one.kind == "date" and where in _dated(setting.operation) for where, one, _ in asked
+    )
     most += sum(where in _searched(setting.operation) for where, _one, _given in asked)
     broken: list[Broken] = []
     for where, one, given in asked[:most]:
@@ -579,7 +601,8 @@ def _asked(setting: Setting) -> Iterator[tuple[str, Odd, dict[str, Any]]]:
             changed_query = {**operation.query, name: "{odd_value}"}
             asking = changed(operation, {"query": changed_query})
             found = (f"?{name}", one, {"template": asking, "odd_value": one.value})
-            if one.kind == ("text" if found[0] in searched else slot.kind):
+            dated = one.kind == "date" and _DATED.search(name) is not None
+            if dated or one.kind == ("text" if found[0] in searched else slot.kind):
                 yield found
             elif found[0] not in searched:
                 rest.append(found)
@@ -591,6 +614,13 @@ def _asked(setting: Setting) -> Iterator[tuple[str, Odd, dict[str, Any]]]:
                 rest.append(("the id", one, {"lineage": lineage, "ids": [ghost.id]}))
     rest.sort(key=lambda each: crc32(f"{operation.request} {each[0]} {each[1].name}".encode()))
     yield from rest
+
+
+def _dated(operation: Operation) -> frozenset[str]:
+    """The parameters that take a date, a month or a year."""
+    named = {str(one.path[0]) for one in slots(operation.query) if one.kind == "date"}
+    named |= {name for name in operation.query if _DATED.search(name)}
+    return frozenset(f"?{name}" for name in named)
 
 
 def _searched(operation: Operation) -> frozenset[str]:

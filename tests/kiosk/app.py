@@ -250,6 +250,7 @@ def make(*names: str) -> Any:
         key: Annotated[str, Depends(anybody)],
         limit: Annotated[int, Query(ge=1, le=100), BeforeValidator(_digits)] = 50,
         q: Annotated[str, Query(max_length=2000)] = "",
+        month: Annotated[str, Query(pattern=r"^([0-9]{4}-[0-9]{2})?$")] = "",
     ) -> Response:
         if "stalls" in faults and limit == 1:
             kiosk.ended.wait(LONGEST_STALL)
@@ -257,8 +258,11 @@ def make(*names: str) -> Any:
             kiosk.gone.add(key)
         if "breaks-on-marks" in faults and any(map(unicodedata.combining, q)):
             raise RuntimeError("what is that above the letter?")
+        if month and "breaks-on-months" in faults:
+            date.fromisoformat(f"{month}-01")
         with kiosk.lock:
             mine = [row for row in kiosk.cards.values() if row["town"] == town_of(key)]
+        mine = [row for row in mine if row["born"].startswith(month)]
         rows = [kiosk.shown(row) for row in mine if q in row["name"]]
         if "hides" in faults:
             rows = [row for row in rows if not re.search("[\u200e\u200f]", row["note"])]
@@ -437,6 +441,7 @@ def _table(rows: list[Row], faults: frozenset[str]) -> str:
     for row in rows:
         cells = [str(row[name]) for name in names]
         if "live-formulas" not in faults:
-            cells = [f"'{one}" if re.match(r"[=+\-@\t\r]", one) else one for one in cells]
+            blank = "" if "formulas-after-blanks" in faults else r"\s*"
+            cells = [f"'{one}" if re.match(rf"{blank}[=+\-@]", one) else one for one in cells]
         writer.writerow(cells)
     return out.getvalue()

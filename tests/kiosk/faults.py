@@ -35,12 +35,15 @@ FAULTS = {
     "hides": "a card whose note has a direction mark is in no list",
     # Numbers, dates and structures
     "breaks-on-huge": "a number beyond the largest double breaks the entry",
+    "breaks-on-infinity": "a number that becomes infinity breaks the entry",
+    "breaks-on-months": "a month that does not exist breaks the list",
     "breaks-on-digits": "digits that are no decimals break the entry",
     "breaks-on-depth": "a body of many levels breaks the entry",
     "drops-comma": "a decimal comma is left out",
     "guesses-century": "a year of two digits gets a century",
     # Exports and bombs
     "live-formulas": "the export holds formulas as they were typed in",
+    "formulas-after-blanks": "the export holds formulas that begin with white space",
     "inflates": "a packed body may have any size",
     "expands": "entities of a document are expanded, whatever they become",
     "breaks-on-packing": "a body that is not packed as it says breaks the request",

@@ -81,7 +81,7 @@ class Unpacking:
     def _misread(self, body: bytes, kind: bytes) -> bytes:
         """The body as faulty readers take it."""
         wrong = {"breaks-on-huge", "breaks-on-digits", "breaks-on-depth", "drops-comma"}
-        wrong |= {"guesses-century", "takes-anything"}
+        wrong |= {"guesses-century", "takes-anything", "breaks-on-infinity"}
         if not self.faults & wrong or b"json" not in kind:
             return body
         if "breaks-on-depth" in self.faults and _depth(body) > DEEPEST:
@@ -96,6 +96,8 @@ class Unpacking:
         for value in data.values():
             if "breaks-on-huge" in self.faults and isinstance(value, int):
                 math.sqrt(abs(value))  # raises OverflowError
+            if "breaks-on-infinity" in self.faults and isinstance(value, float):
+                int(value)  # raises OverflowError
             if "breaks-on-digits" in self.faults and isinstance(value, str) and value.isdigit():
                 int(value)  # raises ValueError
         if "drops-comma" in self.faults and isinstance(weight, str):
