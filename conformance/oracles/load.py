@@ -27,6 +27,7 @@ from conformance.workload.phases import (
     pooled,
     slowest,
     unclear,
+    unexplained,
 )
 
 _RULES = {"p95": "load.slow", "p99": "load.slow", "errors": "load.errors"}
@@ -57,12 +58,15 @@ def kept(ran: Ran) -> Verdict:
                 detail,
             )
         if all(one.others is not None for one in both):
-            return _unknown(
-                f"other processes took {last.others or 0:.0%} of this machine's processor time and "
-                f"left the target too little, so what took long may not be its own doing "
-                f"({_said(last, bad)}); run it when the machine has time",
-                detail,
-            )
+            own = _broken_each_time([unexplained(one) for one in both])
+            if not own:
+                return _unknown(
+                    f"other processes took {last.others or 0:.0%} of this machine's processor time "
+                    "and left the target too little, so what took long may not be its own doing "
+                    f"({_said(last, bad)}); run it when the machine has time",
+                    detail,
+                )
+            bad = own
         disturbed = [one for one in both if broken(one, control=True)]
         if len(disturbed) == len(both) and ran.phase in _OWN_RULES:
             window, finding = broken(last, control=True)[0]

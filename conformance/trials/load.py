@@ -584,16 +584,18 @@ def _ran(place: _Place, case: Case, phase: _Phase) -> Ran:
     before = machine.use(_process(place))
     with tempfile.TemporaryDirectory(prefix="wardproof-") as folder:
         try:
-            samples = driving.run(
-                made,
-                Path(folder),
-                acts=phase.acts,
-                live=lambda line: world.live(f"load, {phase.name}: {line}"),
-            )
+            with machine.waits(lambda: _process(place)) as waits:
+                samples = driving.run(
+                    made,
+                    Path(folder),
+                    acts=phase.acts,
+                    live=lambda line: world.live(f"load, {phase.name}: {line}"),
+                )
         except driving.NotDriven as problem:
             raise NotBuilt(f"harness error: {problem}") from None
     others = machine.taken_by_others(before, machine.use(_process(place)))
-    return replace(_told(place, case, phase, made, samples), others=others)
+    waited = tuple((at - samples.started, seconds) for at, seconds in waits.seen)
+    return replace(_told(place, case, phase, made, samples), others=others, waits=waited)
 
 
 def _process(place: _Place) -> int | None:

@@ -6,6 +6,7 @@ control, and what else is done meanwhile.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,12 @@ from conformance.workload.samples import Kept, Sample, Samples, quantile, series
 BUCKET = 0.5
 """Seconds between two points of a curve, at least."""
 _POINTS = 120
+_BUSY = frozenset({408, 429, 503, 504})
+"""What a target that has too little time may answer instead of what was asked for."""
+_AT_ONCE = 0.25
+"""What took less than that part of what is promised was answered at once."""
+_WANTING = 0.25
+"""The part of a request's time for which the target waited for a processor, to be explained."""
 _SOUND = 0.9
 """Of what is begun, so much is done where a target keeps up."""
 
@@ -128,7 +135,7 @@ class Ran:
     did not outlive it, `observations` are the
     books when all was over, and `named` the entries of writes in the audit trail; `others` is the
     share of this machine's processor time that other processes took, if that left the target too
-    little.
+    little; `waits` says how long the target had waited for a processor at which time of the run.
     """
 
     case: Case
@@ -151,6 +158,7 @@ class Ran:
     observations: tuple[Any, ...] = ()
     named: tuple[Named, ...] = ()
     others: float | None = None
+    waits: tuple[tuple[float, float], ...] = ()
     again: Ran | None = None
     runs: int = 1
 
@@ -207,6 +215,57 @@ def pooled(ran: Ran) -> Ran:
         nodes=(*one.nodes, *other.nodes),
     )
     return replace(ran, samples=samples, again=None, runs=2)
+
+
+def unexplained(ran: Ran) -> Ran:
+    """The run without what other processes explain: what was late for want of a processor.
+
+    They explain nothing that came at once, no refusal for a reason of its own, and no time that was
+    spent waiting for something else.
+    """
+    if ran.others is None:
+        return ran
+    limits = {
+        one.workflow: min((limit for limit in (one.p95, one.p99) if limit), default=1.0)
+        for one in ran.promises
+    }
+    kept = tuple(
+        one
+        for one in ran.samples.requests
+        if not _explained(ran, one, limits.get(one.workflow, 1.0))
+    )
+    promises = ran.promises
+    if len(kept) < len(ran.samples.requests):
+        # Of what was late for that reason less was done as well.
+        promises = tuple(replace(one, throughput=None) for one in promises)
+    return replace(ran, samples=replace(ran.samples, requests=kept), promises=promises)
+
+
+def _explained(ran: Ran, one: Sample, limit: float) -> bool:
+    if one.error is None and one.seconds <= limit:
+        return False
+    if one.error is not None and one.status not in {None, *_BUSY}:
+        return False
+    if one.seconds < _AT_ONCE * limit:
+        return False
+    if not ran.waits:
+        return True
+    waited = _waited(ran, one.at + one.seconds) - _waited(ran, one.at)
+    enough = _WANTING * one.seconds
+    if one.error is None:
+        enough = min(enough, one.seconds - limit)
+    return waited >= enough
+
+
+def _waited(ran: Ran, at: float) -> float:
+    """Seconds that the target had waited for a processor by then, from one look to the next."""
+    place = bisect_left(ran.waits, (at, -1.0))
+    if place == 0:
+        return ran.waits[0][1]
+    if place == len(ran.waits):
+        return ran.waits[-1][1]
+    (before, least), (after, most) = ran.waits[place - 1 : place + 1]
+    return least + (most - least) * (at - before) / max(1e-9, after - before)
 
 
 def broken(ran: Ran, *, control: bool = False) -> list[tuple[Window, Finding]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import random
+import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -316,6 +318,47 @@ def test_what_other_processes_took_is_not_the_targets() -> None:
     verdict = oracle.kept(replace(slow, again=slow))
     assert verdict.result is Result.INCONCLUSIVE
     assert "60%" in verdict.reason
+
+
+def _crowded(waited: float, seconds: float, **more: Any) -> Ran:
+    """A third of all is bad, while the target waited for a processor for that part of the time."""
+    some = _even(200, lambda n: seconds if n % 3 == 0 else 0.1)
+    some = [replace(one, **more) if n % 3 == 0 else one for n, one in enumerate(some)]
+    return _ran(some, others=0.6, waits=tuple((at / 4, waited * at / 4) for at in range(120)))
+
+
+@pytest.mark.parametrize(
+    ("ran", "result"),
+    [
+        (_crowded(0.5, 2.0), Result.INCONCLUSIVE),
+        (_crowded(0.01, 2.0), Result.FAIL),
+        (_crowded(0.5, 0.05, status=503, error="answered 503"), Result.FAIL),
+        (_crowded(0.5, 2.0, status=503, error="answered 503"), Result.INCONCLUSIVE),
+        (_crowded(0.5, 2.0, status=500, error="answered 500"), Result.FAIL),
+        (_crowded(0.5, 5.0, status=None, error="no answer in time"), Result.INCONCLUSIVE),
+        (_crowded(0.01, 5.0, status=None, error="no answer in time"), Result.FAIL),
+        (_crowded(0.5, 0.01, status=None, error="the connection was refused"), Result.FAIL),
+    ],
+)
+def test_others_excuse_only_what_waited_for_a_processor(ran: Ran, result: Result) -> None:
+    assert oracle.kept(replace(ran, again=ran)).result is result
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_waiting_for_a_processor_is_seen() -> None:
+    if not Path("/proc/self/schedstat").exists():
+        pytest.skip("this kernel does not say how long a thread waited")
+    with machine.waits(os.getpid) as waits:
+        pass
+    assert waits.seen[0][1] == 0
+    seen = machine.Waits()
+    seen.look([os.getpid()])
+    threading.Thread(target=sum, args=(range(1000),)).start()
+    seen.look([os.getpid()])
+    assert 0 == seen.seen[0][1] <= seen.seen[1][1]
+    with machine.waits(lambda: None) as nothing:
+        pass
+    assert nothing.seen == []
 
 
 def test_others_count_only_where_they_leave_the_target_too_little() -> None:
