@@ -6,6 +6,7 @@ promise counts as broken only if it was broken twice; what Locust itself sent la
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -36,6 +37,7 @@ _LATE = 0.1
 """Seconds by which Locust may be late without a word, or half of the shortest promise."""
 _FEWEST_AFTER = 5
 _TOLD = 3
+_SPARE = 1.15
 
 
 def open_to_doubt(ran: Ran) -> bool:
@@ -92,7 +94,7 @@ def kept(ran: Ran) -> Verdict:
         window, finding = open_[0]
         return _unknown(
             f"{finding.workflow}{_in(ran, window)}: {finding.why}, in "
-            f"{window.seconds * len(both):.3g} s"
+            f"{window.seconds * len(both):.3g} s{_enough(ran, window, finding, len(both))}"
             + (f"; and {len(open_) - 1} more" if len(open_) > 1 else ""),
             detail,
         )
@@ -139,6 +141,24 @@ def _too_late(ran: Ran) -> float | None:
         (limit for one in ran.promises for limit in (one.p95, one.p99) if limit), default=2 * _LATE
     )
     return ran.samples.lag if ran.samples.lag > max(_LATE, shortest / 2) else None
+
+
+def _enough(ran: Ran, window: Window, finding: Finding, runs: int) -> str:
+    """What would do where there were too few requests: a higher rate, or a longer run."""
+    rate = next((one.rate for one in ran.promises if one.workflow == finding.workflow), 0.0)
+    if finding.short <= 1 or not rate:
+        return ""
+    # A little more than it takes, so that one miss does not spoil it.
+    much = _SPARE * finding.short
+    return (
+        f". What would do: rate {_rounded_up(rate * much)} instead of {rate:g} per second for "
+        f"{finding.workflow}, or {math.ceil(window.seconds * runs * much)} s at the declared rate "
+        "(--profile full takes longer)"
+    )
+
+
+def _rounded_up(rate: float) -> str:
+    return f"{math.ceil(rate * 10) / 10:g}"
 
 
 def _before(window: Window) -> str:

@@ -138,13 +138,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Finding:
-    """One objective, and what became of it; `step` is None for all steps together."""
+    """One objective, and what became of it; `step` is None for all steps together.
+
+    `short` says how many times as many requests it takes to show anything, 1.0 if it is not that.
+    """
 
     workflow: str
     objective: str
     step: str | None
     standing: Standing
     why: str
+    short: float = 1.0
 
 
 def found(
@@ -185,13 +189,21 @@ def _durations(
         standing = _standing(sum(one.seconds > limit for one in some), len(some), 1 - share)
         if _counts(step, standing, some):
             why = _told(objective, share, limit, some, standing)
-            yield Finding(workflow, objective, step, standing, why)
+            yield Finding(
+                workflow, objective, step, standing, why, _short(standing, some, 1 - share)
+            )
 
 
 def _counts(step: str | None, standing: Standing, some: Sequence[Request]) -> bool:
     """Whether it is told: of a single step only what is broken, and not of a handful of requests,
     which one moment may have held up together."""
     return step is None or (standing is Standing.BROKEN and len(some) >= _HANDFUL)
+
+
+def _short(standing: Standing, some: Sequence[Request], share: float) -> float:
+    if standing is not Standing.UNCLEAR:
+        return 1.0
+    return max(1.0, needed(share) / len(some))
 
 
 def _standing(hits: int, count: int, allowed: float) -> Standing:
@@ -230,7 +242,8 @@ def _errors(workflow: str, allowed: float, requests: Sequence[Request]) -> Itera
         elif allowed and standing is Standing.UNCLEAR and count < needed(allowed):
             text += f": that takes {needed(allowed)} requests or more"
         if _counts(step, standing, some):
-            yield Finding(workflow, "errors", step, standing, text)
+            short = _short(standing, some, allowed) if allowed else 1.0
+            yield Finding(workflow, "errors", step, standing, text, short)
 
 
 def _throughput(workflow: str, least: float, done: int, seconds: float) -> Finding:

@@ -304,6 +304,8 @@ def test_too_few_samples_are_inconclusive_and_say_how_many_it_takes() -> None:
     verdict = oracle.kept(replace(few, again=few))
     assert verdict.result is Result.INCONCLUSIVE
     assert "59 requests or more" in verdict.reason
+    # 50 of them came at the declared rate of 10 in 40 s.
+    assert "rate 13.6 instead of 10 per second for round, or 55 s" in verdict.reason
 
 
 def test_what_locust_sent_late_is_not_the_targets() -> None:
