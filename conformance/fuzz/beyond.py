@@ -1,18 +1,26 @@
-"""Requests that are right but for one value, by whoever was just served with the right one."""
+"""Requests that are right but for one value, by whoever was just served with the right one: a
+value that the document rules out, or one that is odd.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-from conformance.fuzz import wrong
+from conformance.fuzz import odd, wrong
 from conformance.fuzz.campaign import Campaign
-from conformance.fuzz.drafts import Objection
+from conformance.fuzz.drafts import Draft, Objection
 from conformance.fuzz.driver import Driver, Told
 
 _CHECK = "negative_data_rejection"
 _MOST = 40
 """Wrong values that one operation is tried with."""
+_ODD = 4
+"""Odd values that one operation is tried with, one in a request."""
 _REMADE = 3
 _IN_THE_WAY = frozenset({404, 409, 410, 412, 423})
 
@@ -57,6 +65,63 @@ def beyond(campaign: Campaign, driver: Driver, labels: Sequence[str], told: Told
                         exchange=exchange,
                     ),
                 )
+
+
+def strangely(
+    campaign: Campaign, driver: Driver, labels: Sequence[str], seed: int, told: Told
+) -> None:
+    """Send one odd value at a time; of what comes back only a failure is added to `told`.
+
+    What becomes of such values is for the directed cases, which know what to read back.
+    """
+    driver.phase = "coverage"
+    for label in labels:
+        good = campaign.good.get(label)
+        if good is None:
+            continue
+        drafts = list(_odd(good, campaign.operations[label].fields))
+        # Draws of its own, so that what else is sent stays the same.
+        chance = random.Random(f"{seed}|{campaign.persona}|{label}")
+        for draft in chance.sample(drafts, min(_ODD, len(drafts))):
+            if campaign.stopped():
+                return
+            _exchange, found, _invalid = driver.again(draft)
+            for one in found:
+                if one.check == "not_a_server_error":
+                    told.objections.setdefault((one.check, one.label, one.essence), one)
+
+
+def _odd(good: Draft, fields: Mapping[str, Mapping[str, Any]]) -> Iterator[Draft]:
+    """`good` with one odd value, for each field of its body that the document describes."""
+    body = good.body
+    if not isinstance(body, dict):
+        return
+    for name, schema in fields.items():
+        for value in _fitting(schema) if name in body else ():
+            yield replace(good, body={**body, name: value})
+
+
+def _fitting(schema: Mapping[str, Any]) -> Iterator[Any]:
+    kind = schema.get("type")
+    if kind == "string" and "enum" not in schema:
+        form = str(schema.get("format", ""))
+        rows = odd.values("date") if form.startswith("date") else odd.values("text")
+    elif kind in {"number", "integer"}:
+        rows = odd.values("number")
+    else:
+        return
+    yield from (row.value for row in rows if not row.long and _plain(row.value))
+
+
+def _plain(value: Any) -> bool:
+    """Whether a value can be written, and checked, as JSON."""
+    if isinstance(value, int) and abs(value) >= 2**53:
+        return False
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _differs(good: object, other: object) -> str | None:

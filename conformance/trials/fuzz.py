@@ -193,7 +193,7 @@ def _differs(seen: Observation) -> bool:
 
 def _enumerated(opened: _Opened, told: Told) -> None:
     """What shows most with least comes first, should time be short."""
-    from conformance.fuzz.beyond import beyond
+    from conformance.fuzz.beyond import beyond, strangely
     from conformance.fuzz.graph_campaign import GraphCampaign, probed
 
     underway, driver, share = opened.underway, opened.driver, opened.share
@@ -205,6 +205,7 @@ def _enumerated(opened: _Opened, told: Told) -> None:
     beyond(underway, driver, share.covered, told)
     driver.run(("examples",), others, None, told)
     driver.run(("coverage",), share.covered, None, told)
+    strangely(underway, driver, share.covered, opened.where.seed, told)
 
 
 def _opened_graph(world: World, case: Case) -> _Opened:

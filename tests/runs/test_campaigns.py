@@ -12,7 +12,7 @@ import yaml
 
 from conformance import oracles, run, sources, trials
 from conformance.cases import Profile, stamp
-from conformance.fuzz import plan
+from conformance.fuzz import odd, plan
 from conformance.harness import Harness
 from conformance.loading import load
 from conformance.model import Answer, Message, Result, Verdict
@@ -185,3 +185,14 @@ def test_the_books_of_the_copy_are_read_after_a_campaign(tmp_path: Path) -> None
     broken = [one for one in verdicts if one.result is Result.FAIL]
     assert {one.rule for one in broken} == {"invariants.differ"}
     assert all("there are no cards" in one.reason for one in broken)
+
+
+def test_odd_values_ride_in_requests_that_are_known_to_be_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nul = next(one for one in odd.values("text") if "\0" in one.value)
+    monkeypatch.setattr(odd, "values", lambda *_kinds: (nul,))
+    monkeypatch.setattr(plan, "REQUESTS", dict.fromkeys(Profile, 0))
+    with kiosk(tmp_path, "breaks-on-nul") as harness:
+        verdicts = told(harness, "clerk.east", "clerk.west")
+    assert rules(verdicts) == {"fuzz.server_error"}
