@@ -26,6 +26,7 @@ from conformance.workload.phases import (
     of_ended,
     outcomes,
     pooled,
+    searched,
     slowest,
     unclear,
     unexplained,
@@ -244,7 +245,7 @@ def sealed(ran: Ran) -> Verdict:
     """No answer holds what its reader may not see, or is about another record than asked for."""
     detail = drawn(ran)
     both = [ran, *([ran.again] if ran.again is not None else [])]
-    hits, count = sum(map(leaked, both)), sum(one.samples.responses for one in both)
+    hits, count = sum(map(leaked, both)), sum(map(searched, both))
     for one in both:
         for verdict in _leaks(one):
             return Verdict(

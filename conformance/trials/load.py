@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -58,6 +58,10 @@ _SHOWN = 12
 _CROWD = 1.5
 """More users than the pool has connections, by that factor."""
 _FLOOD_PAUSE = 0.01
+_NO_ROOM = 0.1
+"""Seconds after which somebody of the crowd asks again who was told that there is no room."""
+_READERS = 0.5
+"""Of the crowd, so many more only read single records, as often as they can."""
 _SERVED = 3
 _NAMED = 60
 """Writes of the rush whose entries in the audit trail are looked at."""
@@ -267,7 +271,7 @@ def isolation(world: World, case: Case) -> Ran:
     seconds = 6 * longer
     workflows = list(place.arrangement.workflows.values())
     crowd = math.ceil(_CROWD * world.target.load.pool / len(workflows))
-    floods = tuple(plan.Flood(one.name, tuple(one.mix), crowd, 0.0) for one in workflows)
+    floods = tuple(plan.Flood(one.name, tuple(one.mix), crowd, 0.0, _NO_ROOM) for one in workflows)
     since = warm
     phase = _Phase(
         "isolation",
@@ -575,10 +579,14 @@ def _ran(place: _Place, case: Case, phase: _Phase) -> Ran:
     if phase.extra is not None:
         workflows[phase.extra.name] = phase.extra
     if phase.sealed:
+        workflows = {name: _hurried(one) for name, one in workflows.items()}
         probes = list(_probes(world, list(workflows.values())))
-        workflows |= {probe.name: probe for probe in probes}
+        reads = list(_reads(workflows.values()))
+        workflows |= {one.name: one for one in (*probes, *reads)}
         last = phase.segments[-1]
-        more = tuple(plan.Flood(one.name, tuple(one.mix), 2, 0.02) for one in probes)
+        users = math.ceil(_READERS * max(one.users for one in last.floods))
+        more = [plan.Flood(one.name, tuple(one.mix), 2, 0.02, _NO_ROOM) for one in probes]
+        more += [plan.Flood(one.name, tuple(one.mix), users, 0.0, _NO_ROOM) for one in reads]
         phase.segments[-1] = replace(last, floods=(*last.floods, *more))
     made = _plan(world, phase, list(workflows.values()))
     before = machine.use(_process(place))
@@ -634,6 +642,28 @@ def _probes(world: World, workflows: Sequence[plan.Workflow]) -> Iterator[plan.W
         if scenes:
             mix = dict.fromkeys(scenes, 1)
             yield plan.Workflow(f"{workflow.name}: not theirs", 0.0, mix, steps, scenes)
+
+
+def _hurried(workflow: plan.Workflow) -> plan.Workflow:
+    """The workflow by people who think no longer than they have to."""
+    steps = (replace(step, think=(step.think[0], step.think[0])) for step in workflow.steps)
+    return replace(workflow, steps=tuple(steps))
+
+
+def _reads(workflows: Iterable[plan.Workflow]) -> Iterator[plan.Workflow]:
+    """The reads of single records alone: what costs least shows the most answers in a given time.
+
+    Those whose answers say which record they are about come first, as they show more.
+    """
+    for workflow in workflows:
+        known = [
+            replace(step, think=(0.0, 0.0), take={})
+            for step in workflow.steps
+            if step.method == "GET" and "{" in step.path and _in_scenes(workflow, step)
+        ]
+        steps = tuple([step for step in known if step.answers] or known)
+        if steps and workflow.scenes:
+            yield replace(workflow, name=f"{workflow.name}: reads", rate=0.0, steps=steps)
 
 
 def _in_scenes(workflow: plan.Workflow, step: plan.Step) -> bool:

@@ -14,12 +14,12 @@ from typing import Any
 from conformance.model import Case, Exchange, Verdict
 from conformance.workload import objectives
 from conformance.workload.objectives import Finding, Promise, Request, Standing
-from conformance.workload.samples import Kept, Sample, Samples, quantile, series
+from conformance.workload.samples import NO_ROOM, Kept, Sample, Samples, quantile, series
 
 BUCKET = 0.5
 """Seconds between two points of a curve, at least."""
 _POINTS = 120
-_BUSY = frozenset({408, 429, 503, 504})
+_BUSY = NO_ROOM | {408, 504}
 """What a target that has too little time may answer instead of what was asked for."""
 _AT_ONCE = 0.25
 """What took less than that part of what is promised was answered at once."""
@@ -387,6 +387,12 @@ def drift(ran: Ran) -> list[str]:
 # --- isolation -------------------------------------------------------------------------------
 
 
+def searched(ran: Ran) -> int:
+    """How many answers could have held something: those for which there was no room are none."""
+    refused = sum(one.status in NO_ROOM for one in ran.samples.requests)
+    return max(0, ran.samples.responses - refused)
+
+
 def leaked(ran: Ran) -> int:
     """How many answers held what their reader may not see, or were about another record."""
     confirmed = {
@@ -425,7 +431,7 @@ def _served(one: Sample) -> bool:
 def drawn(ran: Ran) -> dict[str, Any]:
     """What the report draws of the phase."""
     judged = [one for one in ran.windows if one.judged] or list(ran.windows)
-    hits, count = leaked(ran), ran.samples.responses
+    hits, count = leaked(ran), searched(ran)
     observed, most = objectives.per_million(hits, count)
     detail: dict[str, Any] = {
         "kind": "load",

@@ -98,12 +98,16 @@ class Workflow:
 
 @dataclass(frozen=True)
 class Flood:
-    """So many users who repeat a workflow as fast as they are answered, `pause` seconds between."""
+    """So many users who repeat a workflow as fast as they are answered, `pause` seconds between.
+
+    Who is told that there is no room (429, 503) waits `patience` seconds instead.
+    """
 
     workflow: str
     actors: tuple[str, ...]
     users: int
     pause: float = 0.0
+    patience: float = 0.0
 
 
 @dataclass(frozen=True)

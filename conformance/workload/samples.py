@@ -17,6 +17,8 @@ from conformance.model import Answer, Message
 NOT_BEGUN = "not begun before the end"
 CUT_OFF = "not answered before the end"
 NOT_SENT = "not sent"
+NO_ROOM = frozenset({429, 503})
+"""What a target answers that has no room: nothing was looked up for it."""
 
 
 @dataclass(frozen=True)

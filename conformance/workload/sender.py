@@ -210,8 +210,9 @@ class Sender:
                 number = turn * flood.users + user - first
                 actor = flood.actors[number % len(flood.actors)]
                 due = Due(self.elapsed, flood.workflow, number, actor, number)
-                Visit(self, connection, due, free=True, flood=True).go()
-                gevent.sleep(flood.pause)
+                visit = Visit(self, connection, due, free=True, flood=True)
+                visit.go()
+                gevent.sleep(max(flood.pause, flood.patience if visit.no_room else 0.0))
 
     # --- what was seen ---
 

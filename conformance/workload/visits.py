@@ -20,7 +20,7 @@ from conformance.workload.connection import Got, ask
 from conformance.workload.filling import Filled, filled, named
 from conformance.workload.plan import Actor, Step
 from conformance.workload.reading import WRITES
-from conformance.workload.samples import CUT_OFF, NOT_SENT, Sample, Write
+from conformance.workload.samples import CUT_OFF, NO_ROOM, NOT_SENT, Sample, Write
 
 if TYPE_CHECKING:
     from conformance.workload.sender import Sender
@@ -46,6 +46,7 @@ class Visit:
         self.intended, self.thought = due.at, 0.0
         self.sent: float | None = None
         self.step = self.workflow.steps[0]
+        self.no_room = False
 
     def go(self) -> None:
         """Send the steps one after the other until one fails, and note how it went."""
@@ -102,6 +103,7 @@ class Visit:
         ended = sender.elapsed
         if id(self) not in sender.under_way:
             return CUT_OFF
+        self.no_room = got.status in NO_ROOM
         error = got.error or _not_done(step, got)
         if error is None and got.status is not None:
             self._take(step, actor, request, got, moment + ended - self.sent)

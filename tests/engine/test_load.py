@@ -23,7 +23,7 @@ from conformance.oracles import load as oracle
 from conformance.target import Target
 from conformance.trials import arranging
 from conformance.trials import load as trial
-from conformance.workload import machine, objectives, phases
+from conformance.workload import machine, objectives, phases, plan
 from conformance.workload.objectives import Promise, Request, Standing
 from conformance.workload.phases import Ended, Forgot, Named, Ran, Suspect, Window
 from conformance.workload.samples import Arrival, Node, Sample, Samples
@@ -471,6 +471,32 @@ def test_harmless_suspicions_are_no_leaks() -> None:
 def test_another_record_than_asked_for_is_a_finding() -> None:
     verdict = oracle.sealed(_ran(_even(200), "isolation", other=(EXCHANGE,)))
     assert verdict.rule == "load.mixed"
+
+
+def test_answers_for_which_there_was_no_room_show_nothing() -> None:
+    some = [*_even(200), *_even(800, status=429, error="answered 429")]
+    assert "none of 200 answers" in oracle.sealed(_ran(some)).reason
+    refused = oracle.sealed(_ran(_even(800, status=503, error="answered 503")))
+    assert refused.result is Result.INCONCLUSIVE
+
+
+def _step(name: str, path: str, **more: Any) -> plan.Step:
+    return plan.Step(name, more.pop("method", "GET"), path, about=("patient", name), **more)
+
+
+def test_the_crowd_reads_single_records_most_of_all() -> None:
+    """A bleed shows the sooner the more answers there are, so cheap ones without thinking."""
+    listed = _step("list", "/patients")
+    read = _step("read", "/patients/{id}", asks="id", answers="$.id", think=(0.0, 1.0))
+    board = _step("board", "/patients/{id}/board", think=(0.5, 1.0))
+    made = _step("create", "/patients", method="POST")
+    scenes = {"nurse": ({"patient.id": "1"},)}
+    workflow = plan.Workflow("round", 5.0, {"nurse": 1}, (listed, read, board, made), scenes)
+    (reads,) = trial._reads([workflow])
+    assert (reads.name, reads.rate) == ("round: reads", 0.0)
+    assert [(step.name, step.think) for step in reads.steps] == [("read", (0.0, 0.0))]
+    assert [step.think[1] for step in trial._hurried(workflow).steps] == [0.0, 0.0, 0.5, 0.0]
+    assert list(trial._reads([replace(workflow, steps=(listed, made))])) == []
 
 
 def test_nothing_searched_is_no_pass() -> None:
