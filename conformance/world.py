@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from conformance import login as logins
@@ -377,6 +377,21 @@ class World:
         if not fresh:
             self._shared[key] = made
         return made
+
+    def spend(self, spent: Iterable[Instance], *, again: bool = False) -> None:
+        """Share nothing any more that is, is below or was made with one of these instances.
+
+        Whoever asks next is given what is made anew; with `again`, what could not be made is
+        tried again too.
+        """
+        keys = {one.key for one in spent}
+        for key, shared in list(self._shared.items()):
+            if keys and (
+                again
+                if isinstance(shared, NotBuilt)
+                else any(one.key in keys for one in shared.lineage().values())
+            ):
+                del self._shared[key]
 
     def _adopt(self, resource: str, existing: Existing) -> None:
         tenant = existing.tenant or policy.sole_tenant(self.target)

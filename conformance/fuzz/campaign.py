@@ -4,6 +4,7 @@ as it comes, so that only what a finding needs is kept.
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import time
@@ -46,6 +47,8 @@ SILENCES = 5
 _RENEWALS = 3
 _WAITS = 3
 _LONGEST_WAIT = 5.0
+_REMADE = 40
+"""Records that are made anew within one campaign, because it removed or ended others."""
 _STAND_IN = "wardproof-credential"
 _STANDS = ("mine", "theirs", "foreign", "never")
 _WEIGHTS = (66, 10, 14, 10)
@@ -100,6 +103,7 @@ class Campaign:
         self.notes: list[str] = []
         self.ended: str | None = None
         self.spoilt = False
+        self.spent: dict[str, Instance] = {}
         self.drafts: dict[str, Draft] = {}
         self.disclosed: dict[tuple[str, str, str], Exchange] = {}
         self.leaked: dict[tuple[str, str, str], Exchange] = {}
@@ -310,6 +314,24 @@ class Campaign:
             self._keep(where, (rule, label, reason), exchange, draft)
         if ways and found is not None:
             self._weigh(exchange, draft, ways, instance, signed)
+        if found is not None and found.method != "GET" and answer.status < 300:
+            self._spend(exchange.request, ways, instance)
+
+    def _spend(self, message: Message, ways: Sequence[Way], instance: Instance | None) -> None:
+        """Remember what a served write changed, and leave alone what it may have ended."""
+        kinds = {self.kind(way) for way in ways}
+        if kinds and kinds <= {"create", *SAFE_KINDS}:
+            return
+        changed = [] if instance is None else [instance]
+        changed += [self.symbols[value][1] for value in _listed(message) if value in self.symbols]
+        anew = kinds != {"update"} and len(self.spent) < _REMADE
+        for one in changed:
+            self.spent[one.key] = one
+            for key, kept in list(self._stock.items()) if anew else ():
+                if kept is not None and any(each is one for each in kept.lineage().values()):
+                    del self._stock[key]
+        if anew:
+            self.world.spend(changed)
 
     def given_away(self, exchange: Exchange) -> set[tuple[str, str]]:
         """The rules that an answer breaks by what it holds, and why."""
@@ -687,6 +709,19 @@ def _apart(wire: Wire) -> Wire:
     other = wire.apart()
     other.watchers = []
     return other
+
+
+def _listed(message: Message) -> set[str]:
+    """What stands in the lists of a body: the ids of a batch, if it is one."""
+    try:
+        body = json.loads(message.body)
+    except (ValueError, RecursionError):
+        return set()
+    lists = [body] if isinstance(body, list) else []
+    lists += (
+        [one for one in body.values() if isinstance(one, list)] if isinstance(body, dict) else []
+    )
+    return {str(item) for each in lists for item in each if isinstance(item, str | int)}
 
 
 def _scheme(value: str) -> str:

@@ -66,6 +66,18 @@ def place(world: World) -> World:
     return world
 
 
+def _open_to(world: World, persona: str) -> World:
+    """The place, with somebody who can log in there: earlier campaigns may have ended accounts."""
+    where = place(world)
+    if where is not world:
+        try:
+            where.sessions[persona].shown()
+        except LoginFailed:
+            _SPOILT.add(where)
+            where = place(world)
+    return where
+
+
 @dataclass
 class _Opened:
     """A campaign that can begin: where it runs, who steers it, and what it tries."""
@@ -86,7 +98,7 @@ def _opened(world: World, case: Case) -> _Opened:
 
     assert case.persona is not None
     target = world.target
-    where = place(world)
+    where = _open_to(world, case.persona)
     document, base, operations = _document(world, where)
     people = plan.personas(target, world.profile)
     left_out = {**plan.left_out(target, operations), **_ends_sessions(where, operations, case)}
@@ -131,8 +143,13 @@ def campaign(world: World, case: Case) -> list[Any]:
     underway.deadline = started + opened.seconds * _MOST
     told = Told()
     _enumerated(opened, told)
+    untried: list[str] = []
     if underway.stopped() and underway.ended is None:
         underway.notes.append("enumerating was cut short: time was up")
+        mine = {
+            one.label for one in opened.operations if granted(world.target, underway.persona, one)
+        }
+        untried = [one for one in share.probed if one in mine and one not in underway.statuses]
     for phase, share_of in _MADE_UP.items():
         if underway.ended or not share.fuzzed:
             break
@@ -146,7 +163,8 @@ def campaign(world: World, case: Case) -> list[Any]:
     underway.deadline = time.monotonic() + _AFTERMATH
     aftermath = Aftermath(underway, driver)
     found = [*aftermath.suspicions(told.objections), *aftermath.effects()]
-    history = _history(world, opened, told, time.monotonic() - started)
+    history = _history(world, opened, told, time.monotonic() - started, untried)
+    opened.where.spend(underway.spent.values(), again=True)
     if underway.spoilt:
         _SPOILT.add(opened.where)
     return [history, *found, *_books(world, opened.where, time.monotonic() - started)]
@@ -217,7 +235,7 @@ def _opened_graph(world: World, case: Case) -> _Opened:
 
     assert case.persona is not None
     target = world.target
-    where = place(world)
+    where = _open_to(world, case.persona)
     seed = zlib.crc32(f"{world.seed}|{case.persona}|{GRAPHQL}".encode())
     underway = GraphCampaign(where, case, (), seed)
     data, url = _schema(world, where, case, seed)
@@ -337,17 +355,27 @@ def _sound(data: Any, place: str) -> Mapping[str, Any]:
     return found
 
 
-def _history(world: World, opened: _Opened, told: Told, seconds: float) -> Campaign:
+def _history(
+    world: World, opened: _Opened, told: Told, seconds: float, untried: Sequence[str]
+) -> Campaign:
     underway, off = opened.underway, world.target.fuzz
+    may = frozenset(
+        one.label for one in opened.operations if granted(world.target, underway.persona, one)
+    )
+    never = [
+        label
+        for label, each in underway.statuses.items()
+        if label in may and not any(status.startswith("2") for status in each)
+    ]
+    if never:
+        underway.notes.insert(0, f"granted, and never served here: {', '.join(sorted(never))}")
     return Campaign(
         case=underway.case,
         requests=underway.requests,
         seconds=seconds,
         phases=dict(underway.phases),
         statuses={label: dict(each) for label, each in underway.statuses.items()},
-        granted=frozenset(
-            one.label for one in opened.operations if granted(world.target, underway.persona, one)
-        ),
+        granted=may,
         untouched={
             one.label: opened.left_out.get(one.label, "not this persona's part")
             for one in opened.operations
@@ -360,17 +388,20 @@ def _history(world: World, opened: _Opened, told: Told, seconds: float) -> Campa
         },
         engine=tuple(told.errors),
         notes=tuple(
-            [f"{label}: {why}" for label, why in told.ungenerated.items()] + underway.notes
+            underway.notes + [f"{label}: {why}" for label, why in told.ungenerated.items()]
         )[:20],
         ended=underway.ended,
-        unserved=_unserved(underway),
+        unserved=_unserved(underway, untried),
         last=tuple(opened.where.read(one) for one in underway.recent),
     )
 
 
-def _unserved(underway: Underway) -> str | None:
-    """That nothing at all was served over GraphQL, to somebody who may read something."""
+def _unserved(underway: Underway, untried: Sequence[str]) -> str | None:
+    """That time was up for what was granted, or that GraphQL served nothing to one who may read."""
     target, case = underway.target, underway.case
+    if untried:
+        first = ", ".join(untried[:3]) + (" …" if len(untried) > 3 else "")
+        return f"time was up before {len(untried)} granted operations were tried ({first})"
     served = any(one.startswith("2") for each in underway.statuses.values() for one in each)
     reads = any(
         policy.grants(target, underway.roles, resource, name)

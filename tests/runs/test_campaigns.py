@@ -196,3 +196,27 @@ def test_odd_values_ride_in_requests_that_are_known_to_be_right(
     with kiosk(tmp_path, "breaks-on-nul") as harness:
         verdicts = told(harness, "clerk.east", "clerk.west")
     assert rules(verdicts) == {"fuzz.server_error"}
+
+
+def test_what_a_campaign_removed_is_there_again_for_the_next(tmp_path: Path) -> None:
+    with kiosk(tmp_path) as harness:
+        told(harness, "clerk.east", "clerk.west")
+        world = harness.world
+        card = world.obtain("card", "east", {})
+        payload = world.payload("clerk.east", "card", "east", {"card": card}, id=card.id)
+        template = world.target.operation("card", "read")
+        read = world.send("clerk.east", template, payload, "test", ("card", "read"))
+        (history, *_others) = told(harness, "guard.east")
+    assert read.status == "200"
+    assert history.detail is not None
+    reached = {one["operation"]: one["statuses"] for one in history.detail["operations"]}
+    assert "200" in reached["GET /cards/{card}"]
+
+
+def test_time_that_is_up_before_everything_was_tried_is_no_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "SECONDS", dict.fromkeys(Profile, 0.0))
+    with kiosk(tmp_path) as harness:
+        (history, *_others) = told(harness, "clerk.west")
+    assert history.result is Result.INCONCLUSIVE
