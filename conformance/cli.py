@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     worker = command(
         "load-worker", "Send a part of the load that a run on another machine asks for."
     )
-    worker.add_argument("master", metavar="HOST[:PORT]", help="where that run says that it listens")
+    worker.add_argument("master", metavar="HOST[:PORT]", help="what that run was given as --bind")
 
     command("schema", "Print the JSON Schema of the target file, for editors.")
     report = command("report", "Make the reports of a finished run again from its evidence.")
@@ -110,14 +110,29 @@ def _parser() -> argparse.ArgumentParser:
 
 def _load(parser: argparse.ArgumentParser) -> None:
     load = parser.add_argument_group("load", "what sends the load of the suite of that name")
-    load.add_argument("--processes", type=int, default=1, metavar="N", help="of Locust, here")
     load.add_argument(
-        "--load-workers", type=int, default=0, metavar="N", help="that join from other machines"
+        "--processes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes of Locust on this machine (default 1; 0 leaves all to --load-workers)",
     )
     load.add_argument(
-        "--bind", default=driving.LOOPBACK, metavar="HOST[:PORT]", help="where they find it"
+        "--load-workers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="processes on other machines to wait for; start each there with load-worker",
     )
-    load.add_argument("--web", action="store_true", help="with Locust's page, on the loopback")
+    load.add_argument(
+        "--bind",
+        default=driving.LOOPBACK,
+        metavar="HOST[:PORT]",
+        help=f"address of this machine where they are waited for (port {driving.PORT} unless said)",
+    )
+    load.add_argument(
+        "--web", action="store_true", help="show Locust's page while it sends, on the loopback"
+    )
 
 
 def _selection(parser: argparse.ArgumentParser) -> None:
@@ -273,24 +288,41 @@ def _means(options: argparse.Namespace) -> driving.Means:
         raise WrongCall("--processes and --load-workers take numbers from 0 on")
     if options.processes + options.load_workers < 1:
         raise WrongCall("nobody would send load: say --processes or --load-workers")
+    if options.bind != driving.LOOPBACK and not options.load_workers:
+        raise WrongCall(
+            "--bind is where workers of other machines are waited for: say how many with "
+            "--load-workers"
+        )
     if options.load_workers and options.bind == driving.LOOPBACK:
         raise WrongCall(
             "workers on other machines cannot reach the loopback: say --bind with the address of "
             "this machine in a network that only they are in"
         )
     try:
-        driving.address(options.bind)
+        if options.load_workers:
+            driving.listening(options.bind)
     except ValueError as problem:
-        raise WrongCall(str(problem)) from None
+        raise WrongCall(f"--bind: {problem}") from None
     return driving.Means(options.processes, options.load_workers, options.bind, options.web)
 
 
 def _work(master: str) -> int:
     try:
-        driving.address(master)
+        driving.reachable(master)
     except ValueError as problem:
         raise WrongCall(str(problem)) from None
-    return CONFORMANT if driving.work(master) == 0 else UNREACHABLE
+    host, port = driving.address(master)
+    print(f"waiting for a run at {host}:{port}; Ctrl-C ends this", file=sys.stderr)
+    served = driving.work(master)
+    if served:
+        print(f"no further run at {host}:{port}; {served} phases were served", file=sys.stderr)
+        return CONFORMANT
+    print(
+        f"no run was reached at {host}:{port}: is it started there with --load-workers and this "
+        "--bind, and is the port open?",
+        file=sys.stderr,
+    )
+    return UNREACHABLE
 
 
 def _report(folder: Path, *, allure: bool) -> int:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -142,7 +144,7 @@ def run(
         (folder / reading.PLAN).write_text(dumped(plan), encoding="utf-8")
         log = out / "locust.log"
         with _processes(driving, log, means, say) as started:
-            _conduct(driving, started, acts, say, _JOINING if means.workers else _STARTING, log)
+            _conduct(driving, started, acts, say, means, log)
         found = reading.read(folder)
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(folder / reading.SAMPLES, out / reading.SAMPLES)
@@ -280,16 +282,17 @@ def _conduct(
     started: list[subprocess.Popen[bytes]],
     acts: Sequence[Act],
     say: Callable[[str], None],
-    patience: float,
+    means: Means,
     log: Path,
 ) -> None:
     """Wait for the start, act and tell while it runs, and return when Locust has ended."""
     first, begun = driving.folder / reading.STARTED, time.monotonic()
+    patience = _JOINING if means.workers else _STARTING
     while not first.exists() or not first.read_text().endswith("\n"):
         if any(process.poll() is not None for process in started):
             raise NotDriven(f"Locust ended before it had begun{_tail(log)}")
         if time.monotonic() - begun > patience:
-            raise NotDriven(f"Locust was not ready within {patience:g} s{_tail(log)}")
+            raise NotDriven(f"{_never_joined(means, patience)}{_tail(log)}")
         time.sleep(0.02)
     driving.started = json.loads(first.read_text())["started"]
     ended = threading.Event()
@@ -302,6 +305,17 @@ def _conduct(
     acting.join(30)
     if driving._failed:
         raise driving._failed[0]
+
+
+def _never_joined(means: Means, patience: float) -> str:
+    if not means.workers:
+        return f"Locust was not ready within {patience:g} s"
+    host, port = address(means.bind)
+    return (
+        f"not all of the {means.workers} workers of other machines joined within {patience:g} s: "
+        f"start on each, with the same version of Wardproof, wardproof load-worker {host}:{port}; "
+        f"port {port} (TCP) of this machine has to be open to them"
+    )
 
 
 def _wait(
@@ -341,20 +355,60 @@ class _Count:
 
 def address(text: str) -> tuple[str, int]:
     """Host and port of HOST[:PORT]. Raises ValueError."""
-    host, colon, port = text.rpartition(":")
-    if not colon:
-        return text, PORT
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+    host, _colon, port = text.rpartition(":") if ":" in text else (text, "", str(PORT))
+    if ":" in host:
+        raise ValueError(
+            f"{text!r} looks like an address of IPv6; Locust's workers join by IPv4: say a host's "
+            f"name or HOST:PORT, like 10.0.0.5:{PORT}"
+        )
+    if not host.strip() or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ValueError(f"{text!r} is not HOST or HOST:PORT, like 10.0.0.5:{PORT}")
     return host, int(port)
+
+
+def listening(text: str) -> None:
+    """Return if this machine can listen at HOST[:PORT]. Raises ValueError, with what to do."""
+    host, port = address(text)
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("" if host in _ANY else host, port))
+            probe.listen(1)
+        except OSError as problem:
+            raise ValueError(_cannot(host, port, problem)) from None
+
+
+def _cannot(host: str, port: int, problem: OSError) -> str:
+    if isinstance(problem, socket.gaierror):
+        return f"nobody here knows the host {host!r}: say an address of this machine"
+    if problem.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} of {host} is in use, perhaps by another run: say another one, like "
+            f"--bind {host}:{port + 1 if port < 65535 else PORT}, to the workers as well"
+        )
+    if problem.errno == errno.EADDRNOTAVAIL:
+        return (
+            f"{host} is no address of this machine: --bind takes the one by which the other "
+            "machines reach it"
+        )
+    return f"this machine cannot listen at {host}:{port}: {problem.strerror}"
+
+
+def reachable(text: str) -> None:
+    """Return if HOST[:PORT] may be the address of a run. Raises ValueError."""
+    host, port = address(text)
+    try:
+        socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise ValueError(f"nobody here knows the host {host!r}") from None
 
 
 def work(master: str) -> int:
     """Send what runs at HOST[:PORT] ask for, one after the other, until there is none any more.
 
-    Returns Locust's exit code when no run has been there for some five minutes.
+    Returns how many phases it had a part in when no run has been there for some five minutes.
     """
-    options = worker_options(*address(master))
+    options, served = worker_options(*address(master)), 0
     while True:
         process = subprocess.Popen(
             command(options),
@@ -367,4 +421,5 @@ def work(master: str) -> int:
             process.kill()
             process.wait()
         if code:
-            return code
+            return served
+        served += 1

@@ -81,8 +81,16 @@ def test_a_folder_without_a_target_file(tmp_path: Path) -> None:
         (["runn"], "invalid choice"),
         (["replay", "F-0000000000", "--run", "/no/such/folder"], "no run here holds the finding"),
         (["report", "/no/such/folder"], "could not be made"),
+        (["run", "--processes", "0"], "nobody would send load"),
+        (["run", "--bind", "10.0.0.1"], "say how many with --load-workers"),
+        (["run", "--load-workers", "2"], "cannot reach the loopback"),
+        (["run", "--load-workers", "2", "--bind", "192.0.2.7"], "is no address of this machine"),
+        (["load-worker", "10.0.0.1:x"], "is not HOST or HOST:PORT"),
     ],
-    ids=["suite", "profile", "command", "finding", "folder"],
+    ids=[
+        *("suite", "profile", "command", "finding", "folder"),
+        *("nobody", "bind", "loopback", "elsewhere", "worker"),
+    ],
 )
 def test_a_wrong_call(arguments: list[str], says: str) -> None:
     called = wardproof(*arguments)

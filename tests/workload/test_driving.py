@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from conformance.cli import main
 from conformance.home import HOME
 from conformance.server import free_port
 from conformance.workload import driving
@@ -278,6 +281,68 @@ def test_workers_join_from_elsewhere(ward: Ward, tmp_path: Path) -> None:
         joined.wait()
     assert sorted(node.users for node in found.nodes) == [4, 4]
     assert len(found.arrivals) == 50
+
+
+def test_workers_that_never_join_are_told(
+    ward: Ward, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driving, "_JOINING", 1.0)
+    port = free_port()
+    means = Means(processes=0, workers=2, bind=f"127.0.0.1:{port}")
+    with pytest.raises(NotDriven) as raised:
+        run(plan(ward), tmp_path, means=means)
+    assert "not all of the 2 workers of other machines joined within 1 s" in str(raised.value)
+    assert f"wardproof load-worker 127.0.0.1:{port}" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is not HOST"),
+        ("10.0.0.1:", "is not HOST"),
+        ("10.0.0.1:http", "is not HOST"),
+        ("10.0.0.1:70000", "is not HOST"),
+        ("::1", "IPv6"),
+        ("[::1]:5557", "IPv6"),
+        ("192.0.2.7:5557", "192.0.2.7 is no address of this machine"),
+        ("no.such.host.invalid", "nobody here knows the host 'no.such.host.invalid'"),
+    ],
+)
+def test_where_nobody_can_listen_is_told(text: str, says: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(says)):
+        driving.listening(text)
+
+
+def test_a_port_in_use_is_told_with_another() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        port = taken.getsockname()[1]
+        with pytest.raises(ValueError, match=rf"port {port} of 127\.0\.0\.1 is in use"):
+            driving.listening(f"127.0.0.1:{port}")
+    driving.listening(f"127.0.0.1:{port}")
+    driving.listening(f"0.0.0.0:{port}")
+
+
+@pytest.mark.parametrize(
+    ("codes", "served", "says"),
+    [([0, 0, 1], 2, "2 phases were served"), ([1], 0, "no run was reached at 127.0.0.1:5557")],
+)
+def test_a_worker_says_what_it_served(
+    codes: list[int],
+    served: int,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(
+        driving, "command", lambda _options: [sys.executable, "-c", f"exit({codes.pop(0)})"]
+    )
+    code = main(["load-worker", "127.0.0.1"])
+    said = capsys.readouterr().err
+    assert (code == 0) is bool(served)
+    assert said.startswith("waiting for a run at 127.0.0.1:5557")
+    assert says in said
 
 
 @LINUX
