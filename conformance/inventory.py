@@ -32,6 +32,9 @@ class Property:
     format: str | None = None
     values: tuple[Any, ...] = ()
     read_only: bool = False
+    shortest: int = 0
+    longest: int | None = None
+    pattern: str | None = None
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,14 @@ def _property(data: Any, name: str, described: Any) -> Property:
         str(typed["format"]) if "format" in typed else None,
         tuple(values) if isinstance(values, list) else (),
         outer.get("readOnly") is True,
+        _whole(typed.get("minLength")) or 0,
+        _whole(typed.get("maxLength")),
+        str(typed["pattern"]) if "pattern" in typed else None,
     )
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def prefix_of(data: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ def test_odd_text_comes_back_as_it_was_sent(case: Case, harness: Harness) -> Non
         oracles.odd.comes_back,
         oracles.odd.breaks_nothing,
         oracles.odd.stays_open,
+        oracles.odd.takes_what_people_write,
     )
 
 

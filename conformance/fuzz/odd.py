@@ -70,6 +70,7 @@ class Row(Strict):
     long: bool = False
     harsh: bool = False
     formula: bool = False
+    person: bool = False
     means: Any = None
     why: str = Field(min_length=1)
     source: str | None = None
@@ -91,7 +92,10 @@ class Rows(Strict):
 
 @dataclass(frozen=True)
 class Odd:
-    """An odd value; `value` is what JSON would hold, but for NaN, infinity and lone surrogates."""
+    """An odd value; `value` is what JSON would hold, but for NaN, infinity and lone surrogates.
+
+    What is to `fill` a field is as long as `value`, whatever else the field holds.
+    """
 
     name: str
     kind: OddKind
@@ -103,6 +107,8 @@ class Odd:
     harsh: bool = False
     formula: bool = False
     means: Any = None
+    person: bool = False
+    fill: bool = False
 
 
 def made(row: Row) -> Any:
@@ -148,6 +154,7 @@ def load(path: Path = PATH) -> tuple[Odd, ...]:
             row.harsh,
             row.formula,
             row.means,
+            row.person,
         )
         for row in rows.values
     )

@@ -107,6 +107,20 @@ class Broken:
 
 
 @dataclass(frozen=True)
+class TurnedAway:
+    """A value that was refused twice, and one that differs in nothing else and was taken.
+
+    `value` is odd in a name or `longest` characters long, which the API document allows.
+    """
+
+    place: str
+    value: str
+    read: Read
+    control: Read
+    longest: int | None = None
+
+
+@dataclass(frozen=True)
 class Opened:
     """What shows records, before odd values were accepted and afterwards.
 
@@ -153,6 +167,7 @@ class Odds:
     left: int = 0
     note: str = ""
     listing: Listing | None = None
+    away: tuple[TurnedAway, ...] = ()
 
 
 def comes_back(odds: Odds) -> Verdict:
@@ -217,6 +232,21 @@ def stays_open(odds: Odds) -> Verdict:
             listing.write,
             listing.read,
         )
+    return passed("conform-allow", _summary(odds))
+
+
+def takes_what_people_write(odds: Odds) -> Verdict:
+    """Names that people have are taken, and texts as long as the API document allows."""
+    names = [one for one in odds.away if one.longest is None]
+    if names:
+        said = "; ".join(f"{one.value} in {one.place}" for one in names[:6])
+        reason = f"{said}: {names[0].read.status}, and the same in plain letters is taken"
+        return failed("refused", "fuzz.refused_name", reason, names[0].control, names[0].read)
+    if odds.away:
+        said = "; ".join(f"{one.value} in {one.place}" for one in odds.away[:6])
+        first = odds.away[0]
+        reason = f"{said}, as the API document allows: {first.read.status}"
+        return failed("refused", "fuzz.refused", reason, first.control, first.read)
     return passed("conform-allow", _summary(odds))
 
 

@@ -17,6 +17,7 @@ from conformance.target import SAFE_KINDS, Operation, Target
 Path = tuple[str | int, ...]
 
 _TEXTS = frozenset({"text", "name", "canary", "family", "given"})
+_NAMES = frozenset({"name", "family", "given"})
 _LONG = frozenset({"text"})
 _DATES = frozenset({"birth_date", "date", "today", "now", "future"})
 _NOT_SHOWN = re.compile(r"password|passwd|secret|token|otp|\bpin\b", re.IGNORECASE)
@@ -29,12 +30,13 @@ _DATE = re.compile(r"\d{4}-\d\d(-\d\d)?(?!\d)")
 class Slot:
     """A place in a request that can hold an odd value: where, and what usually stands there.
 
-    `kind` is text, number, date or other; `long` text takes more than a line.
+    `kind` is text, number, date or other; `long` text takes more than a line, `person` a name.
     """
 
     path: Path
     kind: str
     long: bool = False
+    person: bool = False
 
     @property
     def name(self) -> str:
@@ -57,19 +59,19 @@ def slots(template: Any, path: Path = ()) -> Iterator[Slot]:
         yield Slot(path, *_what(template, path))
 
 
-def _what(leaf: Any, path: Path) -> tuple[str, bool]:
+def _what(leaf: Any, path: Path) -> tuple[str, bool, bool]:
     if isinstance(leaf, int | float) and not isinstance(leaf, bool):
-        return "number", False
+        return "number", False, False
     if not isinstance(leaf, str):
-        return "other", False
+        return "other", False, False
     names = {name.removeprefix("person.") for name in placeholders_in(leaf)}
     if names & _DATES or (not names and _DATE.match(leaf)):
-        return "date", False
+        return "date", False, False
     if names == {"int"} or (not names and _NUMBER.fullmatch(leaf)):
-        return "number", False
+        return "number", False, False
     if names and names <= _TEXTS and not _NOT_SHOWN.search(str(path[-1])):
-        return "text", bool(names & _LONG)
-    return "other", False
+        return "text", bool(names & _LONG), bool(names & _NAMES)
+    return "other", False, False
 
 
 def is_free(text: str) -> bool:

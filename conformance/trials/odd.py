@@ -10,6 +10,7 @@ import contextlib
 import datetime as dt
 import json
 import re
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,13 +18,14 @@ from typing import Any
 from urllib.parse import urlencode
 from zlib import crc32
 
-from conformance import policy
+from conformance import inventory, policy
 from conformance.cases import subjects
 from conformance.comparison import leaves, parsed
 from conformance.extraction import values
 from conformance.fuzz import odd
 from conformance.fuzz.odd import Numeral, Odd
 from conformance.instances import Instance, NotBuilt, Payload
+from conformance.inventory import Property
 from conformance.model import Case, Outcome, Read
 from conformance.oracles.odd import (
     Broken,
@@ -32,6 +34,7 @@ from conformance.oracles.odd import (
     Odds,
     Opened,
     Returned,
+    TurnedAway,
     failed_to_answer,
     says_the_same,
     settled,
@@ -61,6 +64,13 @@ _MOST_FORMULAS = 12
 _WRITERS = 6
 _LONGEST_IN_A_URL = 2000
 _BROKEN = 3
+_MOMENTS = (1.0, 2.0)
+"""Seconds until what was acknowledged is looked for again."""
+_MOST_PLACES = 6
+_LEAST = 40
+_SIZES = (66_000, 20_000, 4_100, 1_100, 520, 260, 130, 70)
+"""Characters: more than the usual limits of columns and fields, and not much more."""
+_WORDS = "Lindenbaum and so on "
 _MOST_ALONE = 500
 
 _SIGN = "wardproof-number:"
@@ -110,6 +120,10 @@ class _Try:
     returned: list[Returned] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
     taken: list[tuple[Load, Sent]] = field(default_factory=list)
+    late: bool = False
+    away: list[tuple[Slot, Odd, Read]] = field(default_factory=list)
+    turned_away: list[TurnedAway] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     accepted: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
@@ -177,6 +191,9 @@ def _filled(
             payload.carried.discard(marker)
             marker = ""
         text = " ".join(str(one.value) for one in odds)
+        if odds[0].fill:
+            room = len(text) - len(marker) - 1 if marker else len(text)
+            text = text[: max(room - 1, 0)] + "x"
         parts = (text, marker) if odds[0].first else (marker, text)
         value = " ".join(part for part in parts if part)
     return _put(body, slot.path, value), value
@@ -252,11 +269,14 @@ def _record(trying: _Try, made: Instance | None) -> tuple[Any, Read] | None:
     return None
 
 
-def _learn(trying: _Try, sent: Sent) -> None:
-    """Where each value of an ordinary request comes back: the paths of the record that show it."""
+def _learn(trying: _Try, sent: Sent) -> bool:
+    """Where each value of an ordinary request comes back: the paths of the record that show it.
+
+    False if nobody is shown the record.
+    """
     found = _record(trying, sent.made)
     if found is None or found[0] is None:
-        return
+        return False
     told = list(leaves(found[0]))
     for slot, value in sent.values.items():
         name = f".{slot.path[-1]}"
@@ -271,6 +291,7 @@ def _learn(trying: _Try, sent: Sent) -> None:
         here.sort(key=lambda path: (not path.endswith(name), len(path)))
         if here:
             trying.shown[slot] = here[0]
+    return True
 
 
 def _compare(trying: _Try, sent: Sent, load: Load) -> list[Returned]:
@@ -398,10 +419,26 @@ def _tried(world: World, case: Case, loads: Callable[[_Try], Iterable[Load]]) ->
     plain = _send(trying, {}, "control")
     if plain.read.outcome is not Outcome.ALLOWED:
         return Odds(case, plain.read)
-    _learn(trying, plain)
+    known = _learn(trying, plain)
+    for pause in _MOMENTS if plain.made is not None else ():
+        if known:
+            break
+        # What is acknowledged may come to be seen a moment later.
+        time.sleep(pause)
+        trying.who = None
+        known = trying.late = _learn(trying, plain)
     doors = _doors(place, trying, plain.made)
     before = [(door, _open(place, door)) for door in doors]
     left = _taken_apart(trying, loads(trying))
+    if loads is _loads:
+        _climb_down(trying)
+        _turn_away(trying)
+    if trying.late:
+        time.sleep(_MOMENTS[-1])
+        trying.notes.append("what is written can be read a moment later, not at once")
+        trying.returned += [
+            one for load, sent in trying.taken for one in _compare(trying, sent, load)
+        ]
     opened = [
         Opened(door.says, read, _open(place, door))
         for door, read in before
@@ -427,9 +464,14 @@ def _listing(trying: _Try, plain: Sent, doors: Sequence[Door]) -> Listing | None
     if made is None or door is None or not trying.taken:
         return None
     missing, read, there = _missing(trying, door, made, trying.taken)
+    if missing:
+        time.sleep(_MOMENTS[-1])
+        missing, read, there = _missing(trying, door, made, trying.taken)
     together = [load for load, _sent in missing if sum(map(len, load.values())) > 1]
     if there and together:
         alone = [(load, _once_more(trying, load)) for load in _each(together)[:_MOST_ALONE]]
+        if trying.late:
+            time.sleep(_MOMENTS[-1])
         # Where none of them alone is missing, those together are what can be told.
         missing = _missing(trying, door, made, alone)[0] or missing
     names = [one.name for load, _sent in missing for odds in load.values() for one in odds]
@@ -497,7 +539,7 @@ def _taken_apart(trying: _Try, loads: Iterable[Load]) -> int:
         if sent.read.outcome is Outcome.ALLOWED:
             trying.taken.append((load, sent))
             trying.accepted += [one.name for odds in load.values() for one in odds]
-            returned = _compare(trying, sent, load)
+            returned = [] if trying.late else _compare(trying, sent, load)
             trying.returned += returned
         elif sent.read.outcome is Outcome.CONFLICT and trying.settings >= _MOST_SETTINGS:
             waiting.append(load)
@@ -511,7 +553,108 @@ def _taken_apart(trying: _Try, loads: Iterable[Load]) -> int:
             waiting.extend(parts)
         else:
             trying.refused += [one.name for odds in load.values() for one in odds]
+            trying.away += [(slot, odds[0], sent.read) for slot, odds in load.items()]
     return len(waiting)
+
+
+# --- as long as may be, and as people are called -----------------------------------------------
+
+
+def _described(trying: _Try, slot: Slot) -> tuple[bool, Property | None]:
+    """Whether the API document has the operation, and what it says of a field at the top."""
+    documented = inventory.described(
+        trying.world.target, trying.world.documented, trying.setting.operation
+    )
+    if documented is None or len(slot.path) > 1:
+        return documented is not None, None
+    return True, next((one for one in documented.takes if one.name == slot.path[0]), None)
+
+
+def _climb_down(trying: _Try) -> None:
+    """Each field as full as the API document allows, or else as any size that it takes.
+
+    What is cut shows at the longest text that is taken, whatever the limit.
+    """
+    places = [slot for slot in trying.slots if slot.kind == "text"]
+    for slot in places if trying.case.variant else places[:_MOST_PLACES]:
+        _known, said = _described(trying, slot)
+        longest = said.longest if said is not None and _is_free(said) else None
+        sizes = [size for size in _SIZES if size < (longest or _SIZES[not slot.long] + 1)]
+        if longest is not None and _LEAST < longest <= _SIZES[0]:
+            sizes = [longest, *sizes]
+        for size in sizes:
+            load = {slot: (_full(size),)}
+            sent = _once_more(trying, load)
+            if sent.read.outcome is Outcome.ALLOWED:
+                trying.taken.append((load, sent))
+                trying.returned += [] if trying.late else _compare(trying, sent, load)
+                break
+            if size == longest and _says_invalid(sent.read):
+                _note_length(trying, slot, size, sent.read)
+
+
+def _full(size: int) -> Odd:
+    """A text of so many characters in ASCII."""
+    text = (_WORDS * (size // len(_WORDS) + 1))[: size - 1] + "x"
+    return Odd(f"{size:,} characters", "text", text, "", long=True, fill=True)
+
+
+def _note_length(trying: _Try, slot: Slot, size: int, refused: Read) -> None:
+    again = _once_more(trying, {slot: (_full(size),)}).read
+    half = _once_more(trying, {slot: (_full(max(size // 8, _LEAST)),)}).read
+    if _says_invalid(again) and half.outcome is Outcome.ALLOWED:
+        away = TurnedAway(slot.name, f"{size:,} characters", refused, half, size)
+        trying.turned_away.append(away)
+
+
+def _turn_away(trying: _Try) -> None:
+    """Of the names that were refused, those that differ from a plain one in their letters alone."""
+    shut: list[str] = []
+    for slot, one, refused in trying.away:
+        if not one.person or not _says_invalid(refused) or (one.alone and not slot.person):
+            continue
+        _known, said = _described(trying, slot)
+        if said is None and not slot.person and not slot.long:
+            continue
+        if said is not None and not _allows(said, str(one.value)):
+            shut.append(f"{one.name} in {slot.name}")
+            continue
+        if sum(each.place == slot.name for each in trying.turned_away) >= _BROKEN:
+            continue
+        again = _once_more(trying, {slot: (one,)}).read
+        control = _once_more(trying, {slot: (_plain(one),)}).read
+        if _says_invalid(again) and control.outcome is Outcome.ALLOWED:
+            trying.turned_away.append(TurnedAway(slot.name, one.name, refused, control))
+    if shut:
+        trying.notes.append(f"the API document itself shuts out {', '.join(shut[:4])}")
+
+
+def _says_invalid(read: Read) -> bool:
+    answer = read.exchange.answer
+    return answer is not None and answer.status in {400, 422}
+
+
+def _is_free(said: Property) -> bool:
+    """Whether nothing but a length is asked of a text."""
+    return said.type == "string" and not (said.pattern or said.format or said.values)
+
+
+def _allows(said: Property, value: str) -> bool:
+    """Whether the API document allows the text, as far as can be told."""
+    if said.type != "string" or said.format or said.values:
+        return False
+    if not said.shortest <= len(value) <= (said.longest or len(value)):
+        return False
+    try:
+        return said.pattern is None or re.search(said.pattern, value) is not None
+    except re.error:
+        return False
+
+
+def _plain(one: Odd) -> Odd:
+    """The same in letters of ASCII; of a single letter, a whole word."""
+    value = re.sub(r"[^A-Za-z0-9 ]", "x", str(one.value))
+    return replace(one, name="plain letters", value=value if len(value) > 1 else "Oxenstierna")
 
 
 def _once_more(trying: _Try, load: Load) -> Sent:
@@ -542,7 +685,8 @@ def _note_broken(trying: _Try, load: Load, first: Read) -> None:
 def _concluded(trying: _Try, plain: Read, opened: tuple[Opened, ...], left: int) -> Odds:
     texts = (slot for slot in trying.slots if slot.kind == "text")
     hidden = [slot.name for slot in texts if slot not in trying.shown]
-    note = f"nobody reads back {', '.join(hidden[:5])}" if hidden else ""
+    if hidden:
+        trying.notes.append(f"nobody reads back {', '.join(hidden[:5])}")
     return Odds(
         trying.case,
         plain,
@@ -553,7 +697,8 @@ def _concluded(trying: _Try, plain: Read, opened: tuple[Opened, ...], left: int)
         tuple(dict.fromkeys(trying.refused)),
         trying.sent,
         left,
-        note,
+        "; ".join(trying.notes),
+        away=tuple(trying.turned_away),
     )
 
 

@@ -155,11 +155,20 @@ class Kiosk:
     def new_card(self, key: str, body: NewCard) -> Row:
         if "crashes" in self.faults and body.weight > 400:
             raise RuntimeError("nobody is that heavy")
+        if "refuses-long" in self.faults and len(body.note) > 5000:
+            raise HTTPException(422, "write less")
+        if "refuses-apostrophes" in self.faults and re.search("['’]", body.name):
+            raise HTTPException(422, "that is no name")
+        if "refuses-single-letters" in self.faults and len(body.name) < 2:
+            raise HTTPException(422, "that is no name")
         row: Row = {**body.model_dump(), "id": f"c{next(self.ids)}", "town": town_of(key)}
         row["name"], row["note"] = self.kept(body.name), self.kept(body.note)
         if "counts-names" in self.faults and row["name"].isdecimal():
             row["name"] = str(int(row["name"]))
-        self.cards[row["id"]] = row
+        if "late" in self.faults:
+            threading.Timer(0.5, self.cards.setdefault, (row["id"], row)).start()
+        else:
+            self.cards[row["id"]] = row
         return row
 
     def shown(self, row: Row) -> Row:
@@ -172,6 +181,7 @@ class Kiosk:
 
 TEXTS: dict[str, Callable[[str], str]] = {
     "cuts": lambda text: text[:255],
+    "cuts-at-the-edge": lambda text: text[:19_999],
     "drops-marks": lambda text: "".join(one for one in text if not unicodedata.combining(one)),
     "swallows-pipes": lambda text: re.sub(r"[|^~]", "", text),
     "first-segment": lambda text: text.split("\r")[0],

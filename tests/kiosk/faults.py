@@ -21,6 +21,11 @@ FAULTS = {
     "stalls": "a list of one card never comes",
     # What becomes of odd texts
     "cuts": "a note is cut to 255 letters without a word",
+    "cuts-at-the-edge": "the longest note that is allowed loses its last letter",
+    "late": "a card can be read half a second after it was made",
+    "refuses-apostrophes": "nobody with an apostrophe is taken",
+    "refuses-single-letters": "nobody with a name of one letter is taken",
+    "refuses-long": "a note of more than 5,000 letters is refused, and the document allows 20,000",
     "drops-marks": "marks apart from their letter are left out",
     "swallows-pipes": "delimiters of HL7 are left out",
     "first-segment": "a note ends at its first carriage return",

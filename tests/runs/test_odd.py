@@ -16,6 +16,10 @@ TEXT = "*.odd-text*.card.create*"
 OTHER = "*.odd-numbers*.card.create*"
 ROWS = [
     faulty.row("cuts", TEXT, "fuzz.altered"),
+    faulty.row("cuts-at-the-edge", TEXT, "fuzz.altered"),
+    faulty.row("refuses-apostrophes", TEXT, "fuzz.refused_name"),
+    faulty.row("refuses-single-letters", TEXT, "fuzz.refused_name"),
+    faulty.row("refuses-long", TEXT, "fuzz.refused"),
     faulty.row("drops-marks", TEXT, "fuzz.altered"),
     faulty.row("swallows-pipes", TEXT, "fuzz.altered"),
     faulty.row("first-segment", TEXT, "fuzz.altered"),
@@ -43,7 +47,7 @@ ROWS = [
     faulty.row("reads-files", "*.bombs*.entities", "fuzz.entity"),
     faulty.row("fetches", "*.bombs*.entities", "fuzz.entity"),
 ]
-MET_BY_CAMPAIGNS = {name for name in FAULTS if name not in {row.fault for row in ROWS}}
+MET_BY_CAMPAIGNS = {name for name in FAULTS if name not in {row.fault for row in ROWS}} - {"late"}
 
 
 def _tried(out: Path, forker: Forker, *faults: str, cases: str) -> Run:
@@ -72,6 +76,14 @@ def test_a_fault_is_found(row: faulty.Row, tmp_path: Path, forker: Forker) -> No
     done = _tried(tmp_path / "out", forker, row.fault, cases=row.cases)
     assert done.code == 1, done.called.said
     assert done.rules == row.rules, done.called.said
+
+
+def test_what_can_be_read_a_moment_later_is_compared_then(tmp_path: Path, forker: Forker) -> None:
+    done = _tried(tmp_path / "sound", forker, "late", cases=TEXT)
+    assert done.code == 0, done.called.said
+    assert "came back as they were sent" in done.of("verdict")[0]["reason"]
+    done = _tried(tmp_path / "out", forker, "late", "cuts", cases=TEXT)
+    assert done.rules == {"fuzz.altered"}, done.called.said
 
 
 def test_a_finding_names_the_one_value_that_breaks(tmp_path: Path, forker: Forker) -> None:
