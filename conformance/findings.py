@@ -114,8 +114,8 @@ def finding(world: World, case: Case, verdict: Verdict) -> dict[str, Any]:
         "what": _what(world.target, case),
         "could": could,
         "reason": verdict.reason,
-        "operation": _words(operation or ""),
-        "resource": _words(resource or ""),
+        "operation": unknown or _words(operation or ""),
+        "resource": "the target" if unknown else _words(resource or ""),
     }
     message = re.sub(r"\s+", " ", str(known["says"]).format(**told)).strip()
     by_reason = name.startswith(("leak", "disclosure"))

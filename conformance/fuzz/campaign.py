@@ -314,7 +314,7 @@ class Campaign:
             self._keep(where, (rule, label, reason), exchange, draft)
         if ways and found is not None:
             self._weigh(exchange, draft, ways, instance, signed)
-        if found is not None and found.method != "GET" and answer.status < 300:
+        if found is not None and found.method != "GET" and self.came_of(exchange)[0] == "2":
             self._spend(exchange.request, ways, instance)
 
     def _spend(self, message: Message, ways: Sequence[Way], instance: Instance | None) -> None:
