@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -13,7 +15,7 @@ from conformance import policy
 from conformance.canary import Planted
 from conformance.extraction import extract
 from conformance.instances import Instance, NotBuilt
-from conformance.model import Outcome, Read
+from conformance.model import Exchange, Outcome, Read
 from conformance.schema import Request
 from conformance.synthesis import planted_fields
 from conformance.target import ANONYMOUS, SAFE_KINDS, Operation, Target
@@ -35,9 +37,22 @@ _PARTS = 1000
 
 @dataclass
 class Arrangement:
-    """The workflows with what was made for each persona, ready to be planned."""
+    """The workflows with what was made for each persona, ready to be planned.
+
+    It took `requests` and `seconds`, once for all phases.
+    """
 
     workflows: dict[str, plan.Workflow] = field(default_factory=dict)
+    requests: int = 0
+    seconds: float = 0.0
+
+    @property
+    def cost(self) -> str:
+        """What it took, for a note."""
+        return (
+            f"what the workflows need was made, and each step tried, by {self.requests} requests "
+            f"in {self.seconds:.1f} s, once for all phases"
+        )
 
     @property
     def actors(self) -> tuple[str, ...]:
@@ -51,20 +66,40 @@ _ARRANGED: WeakKeyDictionary[World, Arrangement] = WeakKeyDictionary()
 def arranged(world: World) -> Arrangement:
     """What the workflows of the target need, made when it is first asked for. Raises NotBuilt."""
     if world not in _ARRANGED:
-        found = Arrangement()
-        people = {
-            name: cast(world.target, workflow) for name, workflow in world.target.workflows.items()
-        }
-        for tenant in policy.tenants(world.target):
-            world.live(f"load: making what is there in {tenant}")
-            stage = Stage(world, tenant)
-            for step in world.target.load.volume:
-                for _ in range(step.times):
-                    stage.prepare([step])
-        for name, workflow in world.target.workflows.items():
-            found.workflows[name] = _arranged(world, name, workflow, people[name])
+        with _counted(world) as found:
+            _arrange(world, found)
         _ARRANGED[world] = found
     return _ARRANGED[world]
+
+
+@contextlib.contextmanager
+def _counted(world: World) -> Iterator[Arrangement]:
+    """An arrangement that knows in the end what was sent meanwhile, and how long it took."""
+    found, began = Arrangement(), time.monotonic()
+
+    def count(_exchange: Exchange) -> None:
+        found.requests += 1
+
+    world.wire.watchers.append(count)
+    try:
+        yield found
+    finally:
+        world.wire.watchers.remove(count)
+        found.seconds = time.monotonic() - began
+
+
+def _arrange(world: World, found: Arrangement) -> None:
+    people = {
+        name: cast(world.target, workflow) for name, workflow in world.target.workflows.items()
+    }
+    for tenant in policy.tenants(world.target):
+        world.live(f"load: making what is there in {tenant}")
+        stage = Stage(world, tenant)
+        for step in world.target.load.volume:
+            for _ in range(step.times):
+                stage.prepare([step])
+    for name, workflow in world.target.workflows.items():
+        found.workflows[name] = _arranged(world, name, workflow, people[name])
 
 
 def cast(target: Target, workflow: Workflow) -> dict[str, float]:

@@ -691,7 +691,7 @@ def _told(place: _Place, case: Case, phase: _Phase, made: plan.Plan, samples: Sa
         ended = replace(ended, served=tuple(_noted(world, one) for one in kept[:_SERVED]))
     recovers = world.target.load.recovers
     windows = tuple(_after_restart(one, phase, made, recovers) for one in phase.windows)
-    notes = list(phase.notes)
+    notes = [*phase.notes, place.arrangement.cost]
     survival = None
     if phase.name == "restart":
         survival = _survival(world, phase, samples, notes)

@@ -20,14 +20,17 @@ from conformance.cases import WHOLE, Profile, stamp
 from conformance.document import InvalidDocument
 from conformance.model import Answer, Exchange, Message, Result, Verdict
 from conformance.oracles import load as oracle
+from conformance.redaction import Redactor
 from conformance.target import Target
 from conformance.trials import arranging
 from conformance.trials import load as trial
+from conformance.wire import Wire
 from conformance.workload import machine, objectives, phases, plan
 from conformance.workload.objectives import Promise, Request, Standing
 from conformance.workload.phases import Ended, Forgot, Named, Ran, Suspect, Window
 from conformance.workload.samples import Arrival, Node, Sample, Samples
 from conformance.workload.workflows import promise
+from conformance.world import World
 from tests.engine.targets import TEXT, WARD, loaded
 
 # --- bounds ----------------------------------------------------------------------------------
@@ -497,6 +500,27 @@ def test_the_crowd_reads_single_records_most_of_all() -> None:
     assert [(step.name, step.think) for step in reads.steps] == [("read", (0.0, 0.0))]
     assert [step.think[1] for step in trial._hurried(workflow).steps] == [0.0, 0.0, 0.5, 0.0]
     assert list(trial._reads([replace(workflow, steps=(listed, made))])) == []
+
+
+def test_no_promise_is_drawn_where_none_is_judged() -> None:
+    slow = _ran(_even(200, lambda _n: 2.0), "isolation", windows=(Window("crowd", 0, 20),))
+    (drawn,) = phases.drawn(slow)["workflows"]
+    assert drawn["count"] == 200
+    assert not {"slo", "outcome", "why"} & set(drawn)
+    (judged,) = phases.drawn(_ran(_even(200, lambda _n: 2.0)))["workflows"]
+    assert (judged["outcome"], judged["slo"]["p95"]) == ("fail", 1)
+
+
+def test_what_arranging_took_is_counted(tmp_path: Path) -> None:
+    target = loaded(tmp_path, TEXT + ROUND)
+    wire = Wire(target, "http://127.0.0.1:1", Redactor(()))
+    world = World(target, wire, {}, 1)
+    with arranging._counted(world) as found:
+        for watch in wire.watchers:
+            watch(EXCHANGE)
+    assert found.requests == 1
+    assert wire.watchers == []
+    assert "by 1 requests in 0.0 s" in replace(found, seconds=0.0).cost
 
 
 def test_nothing_searched_is_no_pass() -> None:
