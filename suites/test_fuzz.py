@@ -50,6 +50,14 @@ def test_odd_parameters_break_nothing(case: Case, harness: Harness) -> None:
     harness.judge(case, trials.odd.parameters, oracles.odd.breaks_nothing)
 
 
+@cases(sources.odd.credentials)
+@without_a_copy
+@clauses("owasp-api:API2:2023", "nist-800-53r5:SI-11")
+def test_odd_credentials_break_nothing(case: Case, harness: Harness) -> None:
+    """Whatever stands where credentials do, the answer is no failure."""
+    harness.judge(case, trials.odd.credentials, oracles.odd.breaks_nothing)
+
+
 @cases(sources.odd.exports)
 @without_a_copy
 @clauses("owasp-api:API8:2023")

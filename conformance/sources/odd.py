@@ -122,6 +122,27 @@ def parameters(target: Target, profile: Profile) -> Iterator[Case]:
             yield replace(found, variant="everywhere" if profile is Profile.FULL else None)
 
 
+def credentials(target: Target, _profile: Profile) -> Iterator[Case]:
+    """For each login a read by the first persona that uses it: for credentials that are none."""
+    seen: set[str | None] = set()
+    # A list is seldom open to everybody.
+    doors = sorted(
+        operations(target), key=lambda one: target.resources[one[0]].kind(one[1]) != "list"
+    )
+    for persona in subjects(target):
+        login = target.personas[persona].login
+        if login in seen:
+            continue
+        for resource, name in doors:
+            kind = target.resources[resource].kind(name)
+            if kind in SAFE_KINDS and target.operation(resource, name).method == "GET":
+                found = door_to(target, resource, name, [persona])
+                if found is not None:
+                    seen.add(login)
+                    yield found
+                    break
+
+
 def exports(target: Target, _profile: Profile) -> Iterator[Case]:
     """Every channel without a record of its own, and every read that may be a table, by who may."""
     line = (

@@ -26,6 +26,7 @@ from conformance.fuzz import odd
 from conformance.fuzz.odd import Numeral, Odd
 from conformance.instances import Instance, NotBuilt, Payload
 from conformance.inventory import Property
+from conformance.login import Credentials
 from conformance.model import Case, Outcome, Read
 from conformance.oracles.odd import (
     Broken,
@@ -780,6 +781,80 @@ def _in_a_url(one: Odd) -> bool:
         return len(str(one.value).encode()) < _LONGEST_IN_A_URL
     except UnicodeEncodeError:
         return False
+
+
+# --- credentials -----------------------------------------------------------------------------
+
+
+def credentials(world: World, case: Case) -> Odds:
+    """A read with something odd where its credentials are, one header or cookie at a time."""
+    place = apart(world)
+    setting = permitted(place, case)
+    plain, _ = send(place, setting, setting.persona, "control")
+    if plain.outcome is not Outcome.ALLOWED:
+        return Odds(case, plain)
+    broken: list[Broken] = []
+    tried = list(_misshapen(place.sessions[setting.persona].shown()))
+    for where, says, shown in tried:
+        first, again = (
+            _answered(place, setting, purpose="attempt", credentials=shown) for _ in range(2)
+        )
+        if all(_says_failed(one) for one in (first, again)):
+            control = _answered(place, setting, purpose="control")
+            broken.append(Broken(where, (says,), first, again, control))
+    return Odds(case, plain, broken=tuple(broken), sent=len(tried))
+
+
+def _answered(world: World, setting: Setting, purpose: str, **given: Any) -> Read:
+    """The request, once more where the connection was closed on it."""
+    read, _ = send(world, setting, setting.persona, purpose, **given)
+    if read.exchange.answer is None:
+        read, _ = send(world, setting, setting.persona, purpose, **given)
+    return read
+
+
+def _says_failed(read: Read) -> bool:
+    """Whether the target says that it failed; it may hang up on what it cannot read."""
+    answer = read.exchange.answer
+    return answer is not None and answer.status >= 500
+
+
+def _misshapen(shown: Credentials) -> Iterator[tuple[str, str, Credentials]]:
+    """Where, what, and the credentials with it (RFC 9110 section 11.6.2, RFC 6750, RFC 7617)."""
+    for name, value in shown.headers.items():
+        scheme = value.partition(" ")[0] if " " in value else ""
+        for says, odd_value in _strange(scheme):
+            headers = {**shown.headers, name: odd_value}
+            yield f"header {name}", says, Credentials(headers, dict(shown.cookies))
+    for name in shown.cookies:
+        for says, odd_value in _strange(""):
+            cookies = {**shown.cookies, name: odd_value}
+            yield f"cookie {name}", says, Credentials(dict(shown.headers), cookies)
+
+
+def _strange(scheme: str) -> Iterator[tuple[str, str]]:
+    """What no login hands out; none of it has control characters, which HTTP cannot carry."""
+    first = f"{scheme} " if scheme else ""
+    yield "nothing", ""
+    yield "letters beyond ASCII", f"{first}Zoë-李小龍-🤒"
+    yield "signs", f"{first}%00%ff{{}}[]<>\\'\"`,=;:@"
+    yield "six thousand letters", first + "a" * 6000
+    yield "dots alone", f"{first}.."
+    yield "a token of no JSON", f"{first}e30x.W10.AAAA"
+    yield "a number", f"{first}0"
+    yield "null", f"{first}null"
+    if scheme:
+        yield "a scheme alone", scheme
+        yield "several words", f"{scheme} a b c"
+        yield "a scheme twice", f"{scheme} {scheme}"
+        yield "blanks between", f"{scheme}    a"
+        yield "no blank", f"{scheme}a"
+        yield "a scheme that does not exist", "Wardproof a"
+        yield "Basic without a colon", "Basic bm9ib2R5"
+        yield "Basic that is no UTF-8", "Basic //46//4="
+        yield "Basic that is no Base64", "Basic %%%"
+        yield "Digest", 'Digest username="nobody", nc=zz'
+        yield "a comma", f"{scheme} a, {scheme} b"
 
 
 # --- exports ---------------------------------------------------------------------------------

@@ -20,12 +20,14 @@ from conformance.oracles.odd import (
     Odds,
     Opened,
     Returned,
+    TurnedAway,
     breaks_nothing,
     comes_back,
     holds_no_formulas,
     says_the_same,
     settled,
     stays_open,
+    takes_what_people_write,
 )
 from conformance.sources import odd as sources
 from tests.engine.exchanges import CASE, read, unanswered
@@ -52,6 +54,12 @@ def test_the_table_holds_what_clinical_systems_choke_on() -> None:
     assert len(json.dumps(names["deep list"].value)) == 400
     assert {one.kind for one in odd.values()} == {"text", "number", "date", "structure"}
     assert all(isinstance(one.value, str) for one in odd.values("text"))
+
+
+def test_a_number_can_be_sent_as_it_is_written() -> None:
+    names = {one.name: one.value for one in odd.values("number")}
+    assert names["ten to the 309th"] == "1e309"
+    assert isinstance(names["ten to the 309th"], odd.Numeral)
 
 
 def test_mistakes_in_the_table_are_said_with_their_place(tmp_path: Path) -> None:
@@ -112,6 +120,14 @@ def test_places_are_known_by_what_usually_stands_there() -> None:
         "urgent": ("other", False),
         "patient_id": ("other", False),
     }
+
+
+def test_credentials_are_tried_once_for_each_login_at_a_list_if_there_is_one() -> None:
+    found = target(
+        resources__patient__list={"request": "GET /patients", "items": "$[*]"},
+        policy__nurse__patient__list="allow",
+    )
+    assert [case.operation for case in sources.credentials(found, Profile.GATE)] == ["list"]
 
 
 def test_a_target_without_exports_is_told_how_to_claim_them() -> None:
@@ -226,6 +242,18 @@ def test_a_record_that_no_list_shows_is_a_finding(plain: bool, result: Result) -
     assert verdict.rule == ("fuzz.unlisted" if plain else None)
 
 
+# --- what people write ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("longest", "rule"), [(None, "fuzz.refused_name"), (80, "fuzz.refused")])
+def test_what_people_write_is_taken(longest: int | None, rule: str) -> None:
+    away = TurnedAway("name", "apostrophe", read(422), DONE, longest)
+    verdict = takes_what_people_write(Odds(CASE, DONE, sent=1, away=(away,)))
+    assert (verdict.result, verdict.rule) == (Result.FAIL, rule)
+    assert "apostrophe in name" in verdict.reason
+    assert takes_what_people_write(Odds(CASE, DONE, sent=1)).result is Result.PASS
+
+
 # --- exports ----------------------------------------------------------------------------------
 
 
@@ -239,6 +267,14 @@ def test_live_formulas_are_a_finding() -> None:
     assert (verdict.result, verdict.rule) == (Result.FAIL, "export.formula")
     assert "formula in name" in verdict.reason
     assert "at formula" not in verdict.reason
+
+
+@pytest.mark.parametrize("blank", ["\t", "\r", " ", "\n", "\u00a0"])
+def test_white_space_before_a_formula_hides_nothing(blank: str) -> None:
+    live = _exported(f'id,name\r\n1,"{blank}=1+1 wqx"\r\n2,x\r\n')
+    assert holds_no_formulas(live).rule == "export.formula"
+    safe = _exported(f'id,name\r\n1,"\'{blank}=1+1 wqx"\r\n2,x\r\n')
+    assert holds_no_formulas(safe).result is Result.PASS
 
 
 def test_formulas_as_texts_pass() -> None:

@@ -212,6 +212,8 @@ def make(*names: str) -> Any:
     app.add_middleware(Unpacking, most=LARGEST, faults=faults)
 
     def anybody(key: Annotated[str | None, Security(KEY)]) -> str:
+        if "breaks-on-keys" in faults and not (key or "").isascii():
+            raise UnicodeError("what is that key?")
         if key not in PEOPLE or key in kiosk.gone:
             raise HTTPException(401, "who are you?")
         return key

@@ -22,6 +22,7 @@ FAULTS = {
     # What becomes of odd texts
     "cuts": "a note is cut to 255 letters without a word",
     "cuts-at-the-edge": "the longest note that is allowed loses its last letter",
+    "breaks-on-keys": "a key with letters beyond ASCII breaks every request",
     "late": "a card can be read half a second after it was made",
     "refuses-apostrophes": "nobody with an apostrophe is taken",
     "refuses-single-letters": "nobody with a name of one letter is taken",

@@ -16,6 +16,7 @@ TEXT = "*.odd-text*.card.create*"
 OTHER = "*.odd-numbers*.card.create*"
 ROWS = [
     faulty.row("cuts", TEXT, "fuzz.altered"),
+    faulty.row("breaks-on-keys", "*.odd-cred*", "fuzz.server_error"),
     faulty.row("cuts-at-the-edge", TEXT, "fuzz.altered"),
     faulty.row("refuses-apostrophes", TEXT, "fuzz.refused_name"),
     faulty.row("refuses-single-letters", TEXT, "fuzz.refused_name"),
@@ -89,7 +90,7 @@ def test_what_can_be_read_a_moment_later_is_compared_then(tmp_path: Path, forker
 def test_a_finding_names_the_one_value_that_breaks(tmp_path: Path, forker: Forker) -> None:
     done = _tried(tmp_path / "out", forker, "breaks-on-nul", cases=TEXT)
     (verdict,) = done.of("verdict")
-    assert verdict["reason"] == "nul in note: answered 500; nul in name: answered 500"
+    assert verdict["reason"] == "nul in name: answered 500; nul in note: answered 500"
 
 
 def test_a_copy_shows_which_value_shuts_a_list(tmp_path: Path, forker: Forker) -> None:
