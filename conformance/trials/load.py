@@ -556,9 +556,12 @@ def _log_in_anew(run: Driving, place: _Place) -> Forgot:
                 return Forgot((), shown=True)
             shown = shown or exchange.answer is not None
         with contextlib.suppress(LoginFailed, Unreachable):
+            before = session.shown()
             session.renew()
-            _renew(run, world, name)
-            renewed.append(name)
+            # Credentials that are no session, like a key, stay what they are.
+            if session.shown() != before:
+                _renew(run, world, name)
+                renewed.append(name)
     return Forgot(tuple(renewed), shown=shown)
 
 

@@ -19,6 +19,7 @@ ROWS = [
     ("remembers-keys", "smoke", "load.nobody*", "load.revoked"),
     ("one-queue", "gate", "load.one-tenant*", "load.starved"),
     ("writes-later", "gate", "load.a-crash*", "durability.lost"),
+    ("forgets-totals", "gate", "load.a-crash*", "invariants.differ"),
     ("wakes-slowly", "gate", "load.a-crash*", "load.recovery"),
 ]
 

@@ -12,6 +12,7 @@ import json
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -35,6 +36,7 @@ class Station:
         self.faults = faults
         self.lock = threading.Lock()
         self.rows: dict[str, Row] = {}
+        self.totals: Counter[str] = Counter()
         self.accounts = {key: key.rsplit(".", 1)[1] for key in PEOPLE}
         self.disabled: set[str] = set()
         self.let_in: set[str] = set()
@@ -48,6 +50,8 @@ class Station:
         if self.woken:
             for line in self._file.read_text(encoding="utf-8").splitlines():
                 self._learn(json.loads(line))
+            if "forgets-totals" in faults:
+                self.totals.clear()
         self._log = self._file.open("a", encoding="utf-8")
 
     def _learn(self, row: Row) -> None:
@@ -57,6 +61,7 @@ class Station:
             self.disabled.add(row["id"])
         else:
             self.rows[row["id"]] = row
+            self.totals[row["tenant"]] += row["kind"] == "note"
 
     def keep(self, row: Row) -> None:
         """Know a row from here on, also after a restart."""
@@ -135,6 +140,11 @@ class Handler(BaseHTTPRequestHandler):
             tenant = station.tenant
         if path[0] == "accounts":
             return self._account(path, body, tenant)
+        if path == ["totals"]:
+            return 200, {"notes": station.totals[tenant]}
+        if path == ["report"]:
+            mine = [row for row in list(station.rows.values()) if row["tenant"] == tenant]
+            return 200, {"notes": sum(row["kind"] == "note" for row in mine)}
         if self.command == "GET" and path == ["patients"]:
             return self._list(tenant)
         if self.command == "POST" and path == ["patients"]:

@@ -10,6 +10,7 @@ FAULTS = {
     "remembers-keys": "whoever was let in once is let in without looking again",
     "one-queue": "all tenants wait in one queue for the list",
     "writes-later": "what is answered as done is written down some seconds later",
+    "forgets-totals": "how many notes there are is kept in memory only",
     "wakes-slowly": "after a restart everything takes long",
 }
 
