@@ -57,6 +57,8 @@ _ANSWERED = 8.0
 _SHOWN = 12
 _CROWD = 1.5
 """More users than the pool has connections, by that factor."""
+_AFTERWARDS = 1.5
+"""Seconds, at least, in which a login that was ended is asked for when its grace is over."""
 _FLOOD_PAUSE = 0.01
 _NO_ROOM = 0.1
 """Seconds after which somebody of the crowd asks again who was told that there is no room."""
@@ -268,7 +270,8 @@ def isolation(world: World, case: Case) -> Ran:
     """More users than the pool has connections, of all tenants, while logins and caches change."""
     place = _place(world)
     longer, warm = _LONGER[world.profile], _WARM_UP[world.profile]
-    seconds = 6 * longer
+    # What is ended in the middle has to be asked for long enough afterwards.
+    seconds = max(6 * longer, 2 * (world.target.load.grace + _AFTERWARDS))
     workflows = list(place.arrangement.workflows.values())
     crowd = math.ceil(_CROWD * world.target.load.pool / len(workflows))
     floods = tuple(plan.Flood(one.name, tuple(one.mix), crowd, 0.0, _NO_ROOM) for one in workflows)
@@ -283,9 +286,10 @@ def isolation(world: World, case: Case) -> Ran:
         marks=[Mark(since, since + seconds, f"{crowd * len(workflows)} users at once")],
         sealed=True,
     )
-    _refreshed(place, phase, since + 0.25 * seconds)
-    _emptied(place, phase, since + 0.4 * seconds)
-    _revoked(place, phase, since + 0.5 * seconds)
+    _emptied(place, phase, since + 0.2 * seconds)
+    _revoked(place, phase, since + 0.35 * seconds)
+    # Logins take longest in a crowd, so they hold up nothing else.
+    _refreshed(place, phase, since + 0.55 * seconds)
     return _ran(place, case, phase)
 
 
