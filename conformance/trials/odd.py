@@ -77,6 +77,7 @@ _MOST_ALONE = 500
 _SIGN = "wardproof-number:"
 _NUMERAL = re.compile(rf'"{_SIGN}([^"]*)"')
 
+_MONTH = re.compile(r"\d{4}-\w\w")
 _DATED = re.compile(r"(^|_)(date|day|month|year)s?($|_)", re.IGNORECASE)
 
 Load = Mapping[Slot, tuple[Odd, ...]]
@@ -352,7 +353,12 @@ def _singles(trying: _Try) -> Iterator[Load]:
     for one in structures:
         yield dict.fromkeys(trying.slots, (one,))
     kinds = {"number": odd.values("number"), "date": odd.values("date")}
-    fitting = [(slot, one) for slot in trying.slots for one in kinds.get(slot.kind, ())]
+    fitting = [
+        (slot, one)
+        for slot in trying.slots
+        for one in kinds.get(slot.kind, ())
+        if not _MONTH.fullmatch(str(one.value))
+    ]
     # Should time run out, then for each place at another value.
     fitting.sort(key=lambda pair: crc32(f"{pair[0].name}.{pair[1].name}".encode()))
     for slot, one in fitting:
@@ -1000,12 +1006,17 @@ def _seers(world: World, trying: _Try, resource: str, name: str) -> list[str]:
 
 def _open(world: World, door: Door) -> Read:
     """The last page of what the door shows, or the first that fails."""
-    for _ in range(2):  # one failure may be of the connection
+    told: Read | None = None
+    for _ in range(3):  # one failure may be of the connection, that of the request before included
         reads = _pages(world, door, _PAGES)
         shown = next((one for one in reads if one.outcome is not Outcome.ALLOWED), reads[-1])
         if not failed_to_answer(shown):
-            break
-    return shown
+            return shown
+        if shown.exchange.answer is not None:
+            if told is not None:
+                return shown
+            told = shown
+    return told or shown
 
 
 def _pages(world: World, door: Door, most: int) -> list[Read]:
