@@ -115,7 +115,7 @@ def _fitting(schema: Mapping[str, Any]) -> Iterator[Any]:
 
 def _plain(value: Any) -> bool:
     """Whether a value can be written, and checked, as JSON."""
-    if isinstance(value, int) and abs(value) >= 2**53:
+    if isinstance(value, odd.Numeral) or (isinstance(value, int) and abs(value) >= 2**53):
         return False
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()

@@ -10,7 +10,7 @@ import pytest
 from conformance import oracles, sources
 from conformance.cases import WHOLE, Profile
 from conformance.consistency import check
-from conformance.fuzz import matching, plan, recipes, wrong
+from conformance.fuzz import beyond, matching, plan, recipes, wrong
 from conformance.fuzz.drafts import ABSENT, Draft
 from conformance.fuzz.history import Campaign, Effect, Suspicion, Tried
 from conformance.fuzz.settings import CHECKS, Fuzz
@@ -429,3 +429,9 @@ def test_a_write_counts_by_what_is_read_afterwards(
     verdict = oracles.fuzz.withstood(Effect(trial, "PATCH /a", {"steps": []}))
     assert verdict.rule == rule
     assert (verdict.result is Result.FAIL) is (rule is not None)
+
+
+def test_odd_numbers_that_ride_along_are_plain_json() -> None:
+    values = list(beyond._fitting({"type": "number"}))
+    assert values
+    assert {type(value) for value in values} <= {str, int, float, bool, type(None), list, dict}
