@@ -8,7 +8,7 @@ import pytest
 
 from tests.clinic.app import make
 from tests.clinic.serving import served
-from tests.runs.calling import ROOT, SEED, Called, Run, run
+from tests.runs.calling import SEED, SOUND_IN, Called, Run, run
 from tests.runs.forking import Forker
 
 
@@ -33,13 +33,8 @@ def once(folder: Path, make_run: Callable[[Path], Run]) -> Run:
 
 @pytest.fixture(scope="session")
 def sound(shared: Path) -> Run:
-    """The sound clinic, started by the harness itself.
-
-    Its API document says little of errors, so the kiosk is what is sound for fuzzing.
-    """
-    names = (path.stem.removeprefix("test_") for path in (ROOT / "suites").glob("test_*.py"))
-    suites = [f"--suite={name}" for name in sorted(names) if name != "fuzz"]
-    return once(shared / "sound", lambda out: run(out, "--seed", SEED, *suites))
+    """The sound clinic, started by the harness itself."""
+    return once(shared / "sound", lambda out: run(out, "--seed", SEED, *SOUND_IN))
 
 
 @pytest.fixture(scope="session")

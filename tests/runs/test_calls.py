@@ -11,7 +11,16 @@ import yaml
 from tests.clinic.app import make
 from tests.clinic.serving import served
 from tests.runs import sick
-from tests.runs.calling import CLINIC, Called, Run, run, target, wardproof, without_start
+from tests.runs.calling import (
+    CLINIC,
+    SOUND_IN,
+    Called,
+    Run,
+    run,
+    target,
+    wardproof,
+    without_start,
+)
 from tests.runs.forking import Forker
 
 # --- exit code 3: the call or the target file ------------------------------------------------
@@ -186,7 +195,7 @@ def overheard(tmp_path: Path) -> Any:
 
 
 def test_plan_shows_requests_and_sends_none(overheard: Any, sound: Run) -> None:
-    called = overheard("plan")
+    called = overheard("plan", *SOUND_IN)
     cases = [line.split()[0] for line in called.out.splitlines() if not line.startswith(" ")]
     assert sorted(cases) == sorted(sound.outcomes)
     assert "nothing was sent" in called.err
