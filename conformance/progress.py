@@ -46,6 +46,7 @@ class Display:
     def __init__(self, console: Console, folder: Path) -> None:
         self.console = console
         self.problems: list[str] = []
+        self._folder = folder
         self._counts: Counter[str] = Counter()
         live.silence(folder)
         self._progress = _Overseen(
@@ -108,3 +109,4 @@ class Display:
 
     def pytest_unconfigure(self) -> None:
         self._progress.stop()
+        live.silence(self._folder)

@@ -308,10 +308,7 @@ def _tried(
             for part in ("ids", "term")
             if f"{_turn(place)}.{part}" in scene
         }
-        asked = stage.asked(step.model_copy(update={"as_": [ME]}))
-        read = stage.send(asked, "set-up")
-        if world.waits(read):
-            read = stage.send(asked, "set-up")
+        asked, read = stage.tried(step.model_copy(update={"as_": [ME]}))
         answer = read.exchange.answer
         if answer is None or not _done(step, read):
             said = answer.body[:200].decode("utf-8", "replace") if answer else ""
@@ -320,11 +317,7 @@ def _tried(
                 f"{asked.persona} got {read.status}{': ' + said if said else ''}",
                 read.exchange,
             )
-        taken = stage.takes(asked, answer)
-        stage.values |= {key: taken[key] for key in asked.template.take if key in taken}
-        made = stage.made(asked, answer)
-        if made is not None:
-            stage.records[step.called or made.resource] = made
+        stage.keep(asked, answer, step.called)
         found.append(_planned(world.target, place, step, asked, read))
     return found
 

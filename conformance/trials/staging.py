@@ -257,10 +257,7 @@ class Stage:
         )
 
     def _done(self, step: Preparing) -> None:
-        asked = self.asked(step)
-        read = self.send(asked, "set-up")
-        if self.world.waits(read):
-            read = self.send(asked, "set-up")
+        asked, read = self.tried(step)
         answer = read.exchange.answer
         if read.outcome is not Outcome.ALLOWED or answer is None:
             said = answer.body[:200].decode("utf-8", "replace") if answer else ""
@@ -269,11 +266,21 @@ class Stage:
                 f"got {read.status}{': ' + said if said else ''}",
                 read.exchange,
             )
+        self.keep(asked, answer, step.called)
+
+    def tried(self, step: Action) -> tuple[Asked, Read]:
+        """The step sent as set-up, once more where the target says to wait."""
+        asked = self.asked(step)
+        read = self.send(asked, "set-up")
+        return asked, self.send(asked, "set-up") if self.world.waits(read) else read
+
+    def keep(self, asked: Asked, answer: Answer, called: str | None) -> None:
+        """Know from now on what the answer gave, and the record that it made as `called`."""
         taken = self.takes(asked, answer)
         self.values |= {name: taken[name] for name in asked.template.take if name in taken}
         made = self.made(asked, answer)
         if made is not None:
-            self.records[step.called or made.resource] = made
+            self.records[called or made.resource] = made
 
 
 def lacking(template: Request, name: str) -> Request:
