@@ -8,8 +8,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,13 @@ from rich.console import Console
 
 from conformance import __version__, planning
 from conformance.cases import Profile
+from conformance.commands import (
+    CONFORMANT,
+    INCONCLUSIVE,
+    UNREACHABLE,
+    WRONG_CALL,
+    WrongCall,
+)
 from conformance.document import InvalidDocument, meant
 from conformance.home import HOME, activate
 from conformance.loading import Loaded, load
@@ -27,12 +35,11 @@ from conformance.workload import driving
 if TYPE_CHECKING:
     from reports.publish import Published
 
-CONFORMANT, NOT_CONFORMANT, INCONCLUSIVE, WRONG_CALL, UNREACHABLE = range(5)
 HOSPITAL = HOME / "fixtures" / "targets" / "hospital"
 
 
-class WrongCall(Exception):
-    """The call is wrong; the message says how to put it right."""
+COMMANDS: Mapping[str, ModuleType] = {}
+"""Commands in modules of their own: `add` describes the arguments, `run` answers."""
 
 
 def suites() -> dict[str, Path]:
@@ -105,6 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     prove.add_argument("--defect", action="append", default=[], metavar="ID", help="only these")
     prove.add_argument("--suite", action="append", default=[], choices=sorted(suites()))
     prove.add_argument("--json", type=Path, metavar="FILE", help="write the result there")
+    for name, module in COMMANDS.items():
+        summary = (module.__doc__ or name).strip().splitlines()[0]
+        module.add(command(name, summary))
     return parser
 
 
@@ -169,6 +179,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(options: argparse.Namespace) -> int:
+    if options.command in COMMANDS:
+        return int(COMMANDS[options.command].run(options))
     if options.command == "run":
         return _run(options)
     if options.command == "plan":

@@ -12,7 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+from weakref import WeakKeyDictionary
 
 from conformance import oracles, policy
 from conformance.cases import of_persona
@@ -32,6 +33,7 @@ from conformance.model import (
     Relation,
     Result,
     Trial,
+    decode,
 )
 from conformance.outcomes import outcome_of
 from conformance.target import ANONYMOUS, SAFE_KINDS
@@ -50,6 +52,9 @@ _LONGEST_WAIT = 5.0
 _REMADE = 40
 """Records that are made anew within one campaign, because it removed or ended others."""
 _STAND_IN = "wardproof-credential"
+_TELLING = 6
+"""An id of so many characters is met by accident nowhere else."""
+_WORD = re.compile(r"[\w.@+-]{1,64}")
 _STANDS = ("mine", "theirs", "foreign", "never")
 _WEIGHTS = (66, 10, 14, 10)
 
@@ -76,8 +81,8 @@ class Denied:
     suspected: bool = False
 
 
-class Ended(Exception):
-    """The campaign cannot go on; the message says why."""
+_NAMED: WeakKeyDictionary[World, set[str]] = WeakKeyDictionary()
+"""Every word of the writes that a copy has served to any campaign."""
 
 
 class Campaign:
@@ -316,6 +321,9 @@ class Campaign:
             self._weigh(exchange, draft, ways, instance, signed)
         if found is not None and found.method != "GET" and self.came_of(exchange)[0] == "2":
             self._spend(exchange.request, ways, instance)
+            request = exchange.request
+            text = unquote(f"{urlsplit(request.url).path} {decode(request.body)}")
+            _NAMED.setdefault(self.world, set()).update(_WORD.findall(text))
 
     def _spend(self, message: Message, ways: Sequence[Way], instance: Instance | None) -> None:
         """Remember what a served write changed, and leave alone what it may have ended."""
@@ -347,6 +355,32 @@ class Campaign:
             if told.result is Result.FAIL:
                 found.add((told.rule or "", told.reason))
         return found
+
+    def brought_about(self, exchange: Exchange | None) -> bool:
+        """Whether writes that were served here may be why the persona was shown or allowed that.
+
+        They named the persona, who may have been given a role by it, or a record that the answer
+        shows, to which it may have been given a relation.
+        """
+        named = _NAMED.get(self.world, set())
+        facts = self.world.sessions[self.persona].facts() if self.persona != ANONYMOUS else {}
+        if any(str(value) in named for value in facts.values()):
+            return True
+        answer = exchange.answer if exchange is not None else None
+        shown = self.world.mint.find(answer.text).values() if answer is not None else ()
+        records = [self.world.instances.get(one.instance or "") for one in shown]
+        return any(
+            str(near.id) in named
+            for record in records
+            if record is not None
+            for near in record.lineage().values()
+        )
+
+    def forget(self) -> None:
+        """Have every record that comes next be one that nothing was done to."""
+        known = [one for one in self._stock.values() if one is not None]
+        self.world.spend([near for one in known for near in one.lineage().values()], again=True)
+        self._stock.clear()
 
     def _keep(
         self,
@@ -523,10 +557,21 @@ class Campaign:
     def symbol_of(self, value: str) -> tuple[str, str, str, str] | None:
         """What a value in a request means in any world, if it is one of the world's."""
         known = self.symbols.get(value)
-        if known is None:
+        symbol = known[0] if known is not None else self._told(value)
+        if symbol is None:
             return None
-        symbol = known[0]
         return symbol.resource, symbol.stand, symbol.operation, symbol.value
+
+    def _told(self, value: str) -> Symbol | None:
+        """What an id means that an answer told of, if it is that of a record of the world's."""
+        if len(value) < _TELLING:
+            return None
+        for one in self.world.instances.values():
+            if str(one.id) == value:
+                near = self.world.relations(self.persona, one) - {Relation.SAME_TENANT}
+                own = "mine" if near else "theirs"
+                return Symbol(one.resource, own if one.tenant == self.tenant else "foreign", "")
+        return None
 
     def value_of(self, symbol: tuple[str, str, str, str]) -> Any:
         """The other way round, in this world. Raises NotBuilt."""

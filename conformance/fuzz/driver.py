@@ -436,6 +436,8 @@ def _counts(check: str, draft: Draft, exchange: Exchange) -> bool:
     if check == "unsupported_method":
         # Whoever does not say 405 may as well say that there is nothing; what counts is that it is.
         return status not in {401, 403, 404, 501}
+    if check == "negative_data_rejection" and "" in draft.query:
+        return False  # a parameter without a name is nobody's, and nobody reads it
     if check in {"positive_data_acceptance", "negative_data_rejection"}:
         media = draft.media_type or ""
         return draft.body is ABSENT or "json" in media or "form" in media

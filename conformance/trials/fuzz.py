@@ -18,15 +18,15 @@ from conformance.books import NoAmount, Observation, broken
 from conformance.cases import Profile
 from conformance.comparison import parsed
 from conformance.fuzz import plan
-from conformance.fuzz.history import Campaign
+from conformance.fuzz.history import Campaign, Effect, Suspicion, Tried
 from conformance.fuzz.matching import Known, granted, known
 from conformance.fuzz.settings import CHECKS, GRAPHQL, GRAPHQL_CHECKS
 from conformance.instances import NotBuilt
 from conformance.login import LoginFailed
-from conformance.model import Case
+from conformance.model import Case, Outcome
 from conformance.target import ANONYMOUS, SAFE_KINDS
 from conformance.trials import invariants
-from conformance.trials.setting import may_disrupt
+from conformance.trials.setting import differ, may_disrupt
 from conformance.wire import Unreachable
 from conformance.world import World
 
@@ -45,6 +45,9 @@ _LONGEST_ANSWER = 5.0
 _READING_MOST = 0.1
 """The part of the campaigns' time that reading the books may take."""
 
+
+_RESTING = frozenset({"leak.unrelated", "leak.masked", "leak.ungranted"})
+"""Rules that are broken or not by what role a persona has, and how it stands to a record."""
 
 _SPOILT: WeakSet[World] = WeakSet()
 """Copies on which a persona's account or login came to its end."""
@@ -157,17 +160,69 @@ def campaign(world: World, case: Case) -> list[Any]:
         underway.until = underway.requests + most
         rest = max(opened.seconds * _MOST - (time.monotonic() - started), opened.seconds * share_of)
         underway.deadline = time.monotonic() + rest
-        examples = most // (len(share.fuzzed) if phase == "fuzzing" else _STEPS)
-        driver.run((phase,), share.fuzzed, None, told, min(max(examples, 1), _EXAMPLES))
+        chosen, examples = share.fuzzed, most // _STEPS
+        if phase == "fuzzing":
+            chosen = plan.made_up(share.fuzzed, most, world.seed, underway.persona)
+            examples = most // len(chosen)
+        driver.run((phase,), chosen, None, told, min(max(examples, 1), _EXAMPLES))
     underway.until = None
     underway.deadline = time.monotonic() + _AFTERMATH
     aftermath = Aftermath(underway, driver)
-    found = [*aftermath.suspicions(told.objections), *aftermath.effects()]
+    found: list[Suspicion | Effect] = [
+        *aftermath.suspicions(told.objections),
+        *aftermath.effects(),
+    ]
     history = _history(world, opened, told, time.monotonic() - started, untried)
     opened.where.spend(underway.spent.values(), again=True)
     if underway.spoilt:
         _SPOILT.add(opened.where)
-    return [history, *found, *_books(world, opened.where, time.monotonic() - started)]
+    books = _books(world, opened.where, time.monotonic() - started)
+    return [history, *_beyond_doubt(world, opened, found), *books]
+
+
+def _beyond_doubt(
+    world: World, opened: _Opened, found: Sequence[Suspicion | Effect]
+) -> list[Suspicion | Effect | Tried]:
+    """What was found, tried once more where what campaigns were served may have brought it about.
+
+    Whoever was given a role, or a relation to a record, by a write that was served before may
+    well see that record. So it has to be seen on a copy where nothing was done as well, or, where
+    there can be none, on new records.
+    """
+    from conformance.fuzz.aftermath import cooked
+
+    case, until = opened.underway.case, time.monotonic() + _AFTERMATH
+    certain: list[Suspicion | Effect | Tried] = []
+    fresh: _Opened | None = None
+    for one in found:
+        if time.monotonic() > until or not _in_doubt(opened.underway, one):
+            certain.append(one)
+            continue
+        assert one.recipe is not None
+        try:
+            if fresh is None:
+                if opened.where is not world:
+                    _SPOILT.add(opened.where)
+                fresh = (
+                    _opened_graph(world, case) if case.variant == GRAPHQL else _opened(world, case)
+                )
+            fresh.underway.forget()
+            certain.append(cooked(fresh.underway, fresh.driver, one.recipe))
+        except (NotBuilt, LoginFailed, Unreachable):
+            certain.append(one)
+    return certain
+
+
+def _in_doubt(underway: Underway, one: Suspicion | Effect) -> bool:
+    """Whether a finding rests on who the persona is, or how it stands to a record, and either may
+    have been changed."""
+    if one.recipe is None:
+        return False
+    if isinstance(one, Suspicion):
+        return one.rule in _RESTING and underway.brought_about(one.exchanges[0])
+    attempt = one.trial.attempt
+    done = attempt.outcome is Outcome.ALLOWED or differ(one.trial.before, one.trial.after)
+    return done and underway.brought_about(None)
 
 
 @dataclass
