@@ -321,9 +321,7 @@ class Campaign:
             self._weigh(exchange, draft, ways, instance, signed)
         if found is not None and found.method != "GET" and self.came_of(exchange)[0] == "2":
             self._spend(exchange.request, ways, instance)
-            request = exchange.request
-            text = unquote(f"{urlsplit(request.url).path} {decode(request.body)}")
-            _NAMED.setdefault(self.world, set()).update(_WORD.findall(text))
+            remember(self.world, exchange.request)
 
     def _spend(self, message: Message, ways: Sequence[Way], instance: Instance | None) -> None:
         """Remember what a served write changed, and leave alone what it may have ended."""
@@ -747,6 +745,12 @@ class Campaign:
         for resource, one in lineage.items():
             symbol = Symbol(resource, "mine", way.operation)
             self.symbols.setdefault(str(one.id), (symbol, one))
+
+
+def remember(world: World, served: Message) -> None:
+    """Whom and what a write named that was served to a campaign on this copy."""
+    text = unquote(f"{urlsplit(served.url).path} {decode(served.body)}")
+    _NAMED.setdefault(world, set()).update(_WORD.findall(text))
 
 
 def _apart(wire: Wire) -> Wire:

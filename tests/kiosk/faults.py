@@ -16,6 +16,7 @@ FAULTS = {
     "tells-another": "a refused change shows a card of the other town",
     "other-town": "a card of the other town is shown to whoever knows its id",
     "any-role": "a guard may write remarks",
+    "namesake": "a guard after whom a card is named may write remarks",
     "done-and-denied": "a guard's change is refused with 403, and done",
     "logs-out": "who asks for a list of 100 is nobody from then on",
     "stalls": "a list of one card never comes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import yaml
 from conformance import oracles, run, sources, trials
 from conformance.cases import Profile, stamp
 from conformance.fuzz import odd, plan
+from conformance.fuzz.campaign import remember
 from conformance.harness import Harness
 from conformance.loading import load
 from conformance.model import Answer, Message, Result, Verdict
@@ -103,6 +105,28 @@ def test_each_fault_is_found(fault: str, rule: str, tmp_path: Path) -> None:
     with kiosk(tmp_path, fault) as harness:
         verdicts = told(harness)
     assert rules(verdicts) == {rule}
+
+
+@pytest.mark.parametrize("by_a_campaign", [True, False], ids=["by a campaign", "by nobody"])
+def test_what_an_earlier_campaign_brought_about_is_no_finding(
+    by_a_campaign: bool, tmp_path: Path
+) -> None:
+    with copied(tmp_path, "namesake") as harness:
+        where = trials.fuzz.place(harness.world)
+        card = {"name": "guard.east", "note": "", "weight": 70, "born": "2000-01-01"}
+        sent = Message(
+            "POST",
+            where.wire.url("/cards"),
+            (("X-Key", "clerk.east"), ("Content-Type", "application/json")),
+            json.dumps(card).encode(),
+        )
+        answer = where.wire.send(sent, "clerk.east", "fuzz").answer
+        assert answer is not None
+        assert answer.status == 201
+        if by_a_campaign:
+            remember(where, sent)
+        verdicts = told(harness, "guard.east")
+    assert rules(verdicts) == (set() if by_a_campaign else {"bfla.create"})
 
 
 def test_a_finding_is_small_and_shows_again_by_its_recipe_alone(tmp_path: Path) -> None:
