@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from conformance.fuzz.driver import Driver, Told
 
 _KEPT_FOR = "fuzz"
-_MOST = 5.0
+_MOST = 10.0
 """By how much a slow machine may take longer than planned, rather than try less."""
 _MADE_UP = {"fuzzing": 0.6, "stateful": 0.4}
 _STEPS = 6
