@@ -171,8 +171,9 @@ def quantile(values: Iterable[float], share: float) -> float | None:
 class Point:
     """One stretch of time: how many were due in it, how they went, and how many were under way.
 
-    The percentiles are seconds from the intended instant, None where nothing was due. `running` is
-    the most that were sent and unanswered at the same time.
+    The percentiles are seconds from the intended instant, None where nothing was due or nobody
+    waited: a connection that is refused at once has no latency, a time-out has. `running` is the
+    most that were sent and unanswered at the same time.
     """
 
     at: float
@@ -192,18 +193,38 @@ def series(samples: Sequence[Sample], seconds: float, bucket: float) -> tuple[Po
         if 0 <= place < len(stretches):
             stretches[place].append(sample)
     running = _running(samples, len(stretches), bucket)
+    at_once = _at_once(samples)
+    waits = [
+        [one.seconds for one in due if not _turned_away(one) or one.seconds >= at_once]
+        for due in stretches
+    ]
     return tuple(
         Point(
             at=round(place * bucket, 6),
             count=len(due),
             errors=sum(one.error is not None for one in due),
-            p50=quantile((one.seconds for one in due), 0.50),
-            p95=quantile((one.seconds for one in due), 0.95),
-            p99=quantile((one.seconds for one in due), 0.99),
+            p50=quantile(waits[place], 0.50),
+            p95=quantile(waits[place], 0.95),
+            p99=quantile(waits[place], 0.99),
             running=running[place],
         )
         for place, due in enumerate(stretches)
     )
+
+
+def _turned_away(one: Sample) -> bool:
+    """Whether nothing was done for the request: no answer, or that there is nobody to give one."""
+    return one.error is not None and (one.status is None or one.status in NO_ROOM | {502})
+
+
+def _at_once(samples: Sequence[Sample]) -> float:
+    """Seconds below which a request that was turned away was refused at once, not waited for.
+
+    Sooner than half of the answers, or than anybody notices: counted as latency, such failures
+    would make a target that is down look like a fast one.
+    """
+    answers = quantile((one.seconds for one in samples if not _turned_away(one)), 0.5)
+    return max(0.1, answers or 0.0)
 
 
 def _running(samples: Sequence[Sample], count: int, bucket: float) -> list[int]:

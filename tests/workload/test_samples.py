@@ -48,6 +48,21 @@ def test_series_counts_by_the_intended_instant() -> None:
     assert [point.running for point in found] == [2, 2, 1]
 
 
+def test_connections_refused_at_once_have_no_latency() -> None:
+    refused = {"status": None, "error": "the connection was refused"}
+    late = {"status": None, "error": "no answer in time"}
+    before, down, after = series(
+        [sample(0.1, 0.4), sample(0.2, 0.6), sample(0.3, 0.3, **refused),
+         sample(1.1, 0.001, **refused), sample(1.2, 10.0, **late), sample(1.3, 0.002, **refused),
+         sample(2.1, 0.5), sample(2.2, 0.05, status=503, error="answered 503")], 3, 1.0,
+    )  # fmt: skip
+    assert (before.count, before.errors, before.p50) == (3, 1, 0.4)
+    assert (down.count, down.errors, down.p50, down.p99) == (3, 3, 10.0, 10.0)
+    assert (after.errors, after.p50, after.p99) == (1, 0.5, 0.5)
+    nothing, *_ = series([sample(0.5, 0.01, **refused)], 1, 1.0)
+    assert (nothing.count, nothing.errors, nothing.p95) == (1, 1, None)
+
+
 def test_what_was_never_sent_was_never_running() -> None:
     assert series([sample(0.5, 5, sent=None)], 1, 1)[0].running == 0
 
