@@ -255,7 +255,17 @@ class Fuzz:
     notes: tuple[str, ...] = ()
 
 
-_KINDS = ("race", "clock", "table", "load", "fuzz")
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Fields of a record that a reader saw or a writer set (`open`), and those kept from them."""
+
+    kind: Literal["fields"]
+    act: Literal["see", "set"]
+    open: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+
+
+_KINDS = ("race", "clock", "table", "load", "fuzz", "fields")
 
 
 def _known(value: Any) -> Any:
@@ -264,6 +274,6 @@ def _known(value: Any) -> Any:
 
 
 Detail = Annotated[
-    Annotated[Race | Days | Table | Load | Fuzz, Discriminator("kind")] | None,
+    Annotated[Race | Days | Table | Load | Fuzz | Fields, Discriminator("kind")] | None,
     BeforeValidator(_known),
 ]

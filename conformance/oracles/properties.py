@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -58,7 +58,12 @@ def absent(masked: Masked) -> Verdict:
         )
     hidden = [name for name in masked.whole or () if not masked.sight.shows(name)]
     told = f"not shown: {', '.join(hidden)}" if hidden else "it shows what the mask names"
-    return passed("conform-deny", told)
+    return passed("conform-deny", told, _fields("see", closed=hidden))
+
+
+def _fields(act: str, open_: Iterable[str] = (), closed: Iterable[str] = ()) -> Mapping[str, Any]:
+    """Which fields were seen or set, and which were kept back, for reports to compare."""
+    return {"kind": "fields", "act": act, "open": sorted(open_), "closed": sorted(closed)}
 
 
 def _misnamed(masked: Masked) -> list[str]:
@@ -109,14 +114,16 @@ def _given(masked: Masked, shown: Shown, rule: str) -> Verdict | None:
         if names:
             told = f"{shown.says} shows {', '.join(full or names)}"
             if full:
-                return failed("leak", rule, f"{told}, which the mask does not name", shown.read)
+                seen = _fields("see", full)
+                reason = f"{told}, which the mask does not name"
+                return failed("leak", rule, reason, shown.read, detail=seen)
             reason = f"{told} as null; a masked field has to be absent"
             return failed("leak", "property.null", reason, shown.read)
     asked, text = shown.read.exchange.request.text.lower(), answer.text.lower()
     for name, value in secrets(masked.whole or {}, masked.sight).items():
         if value in text and value not in asked:
             reason = f"{shown.says} shows the value of {name} under another name"
-            return failed("leak", rule, reason, shown.read)
+            return failed("leak", rule, reason, shown.read, detail=_fields("see", [name]))
     return None
 
 
@@ -299,7 +306,8 @@ def not_set(assignment: Assignment) -> Verdict:
     if unread and len(unread) == len(accepted):
         return unknown(f"{unread[0].says}: accepted, and not read back", unread[0].read)
     named = ", ".join(assignment.names)
-    return passed("conform-deny", f"tried and not set: {named}")
+    kept = _fields("set", closed=assignment.names)
+    return passed("conform-deny", f"tried and not set: {named}", kept)
 
 
 def _not_set(write: Write) -> Verdict | None:
@@ -313,6 +321,7 @@ def _not_set(write: Write) -> Verdict | None:
             f"{write.says} set {shown}{more} (answered {write.read.status})",
             write.read,
             *write.proof,
+            detail=_fields("set", names),
         )
     if write.elsewhere is not None:
         return failed(
