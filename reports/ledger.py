@@ -126,7 +126,8 @@ class Finding:
     """A failed promise, in a product owner's words, with what proves and repeats it.
 
     `defect` groups the findings that one mend would cure. `marks` are the parts of a response
-    that prove the finding, if the engine named them.
+    that prove the finding, if the engine named them. `affected` says who is, `could` what could
+    happen, in a sentence.
     """
 
     id: str
@@ -151,6 +152,10 @@ class Finding:
     cwe: tuple[int, ...] = ()
     owasp: str | None = None
     marks: tuple[str, ...] = ()
+    affects_data: bool = False
+    affects_workflow: bool = False
+    affected: str = ""
+    could: str = ""
 
 
 @dataclass(frozen=True, slots=True)
