@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -24,6 +24,8 @@ from conformance.commands import (
     UNREACHABLE,
     WRONG_CALL,
     WrongCall,
+    keygen,
+    report,
 )
 from conformance.document import InvalidDocument, meant
 from conformance.home import HOME, activate
@@ -32,13 +34,13 @@ from conformance.progress import Display
 from conformance.target import Target
 from conformance.workload import driving
 
-if TYPE_CHECKING:
-    from reports.publish import Published
-
 HOSPITAL = HOME / "fixtures" / "targets" / "hospital"
 
 
-COMMANDS: Mapping[str, ModuleType] = {}
+COMMANDS: Mapping[str, ModuleType] = {
+    "keygen": keygen,
+    "report": report,
+}
 """Commands in modules of their own: `add` describes the arguments, `run` answers."""
 
 
@@ -102,9 +104,6 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument("master", metavar="HOST[:PORT]", help="what that run was given as --bind")
 
     command("schema", "Print the JSON Schema of the target file, for editors.")
-    report = command("report", "Make the reports of a finished run again from its evidence.")
-    report.add_argument("folder", type=Path, metavar="DIR")
-    report.add_argument("--no-allure", action="store_true", help="without the Allure report")
 
     hospital = command("hospital", "Serve the reference hospital alone.")
     hospital.add_argument("rest", nargs=argparse.REMAINDER, help="--port P, --defect ID, ...")
@@ -189,8 +188,6 @@ def _dispatch(options: argparse.Namespace) -> int:
         return _list(options)
     if options.command == "replay":
         return _replay(options)
-    if options.command == "report":
-        return _report(options.folder, allure=not options.no_allure)
     if options.command == "load-worker":
         return _work(options.master)
     if options.command == "prove":
@@ -292,7 +289,7 @@ def _run(options: argparse.Namespace) -> int:
         return code
     if not (out / "evidence.jsonl").exists():
         raise WrongCall("the run left no evidence; the message above says why")
-    return _report(out, allure=not options.no_allure)
+    return report.make(out, allure=not options.no_allure)
 
 
 def _means(options: argparse.Namespace) -> driving.Means:
@@ -335,22 +332,6 @@ def _work(master: str) -> int:
         file=sys.stderr,
     )
     return UNREACHABLE
-
-
-def _report(folder: Path, *, allure: bool) -> int:
-    from reports.ledger import LedgerError
-    from reports.publish import publish
-    from reports.terminal import show
-
-    try:
-        with Console(stderr=True).status("making the reports"):
-            published: Published = publish(folder, allure=allure)
-    except (LedgerError, OSError) as error:
-        raise WrongCall(f"the reports could not be made: {error}") from None
-    show(published.run, published.decision, published.report, Console(highlight=False))
-    if published.allure_problem:
-        print(published.allure_problem, file=sys.stderr)
-    return published.decision.exit_code
 
 
 # --- looking without sending -----------------------------------------------------------------

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from reports.ledger import LedgerError
-from reports.publish import publish
+from reports.publish import ReportsError, publish
 from reports.terminal import show
 
 USAGE = "usage: python -m reports DIR [--no-allure]"
@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
         return WRONG_CALL
     try:
         published = publish(Path(folders[0]), allure="--no-allure" not in arguments)
-    except (LedgerError, OSError) as error:
+    except (LedgerError, ReportsError) as error:
         print(error, file=sys.stderr)
         return WRONG_CALL
     show(published.run, published.decision, published.report, Console(highlight=False))
