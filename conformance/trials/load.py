@@ -61,6 +61,7 @@ _AFTERWARDS = 1.5
 """Seconds, at least, in which a login that was ended is asked for when its grace is over."""
 _FLOOD_PAUSE = 0.01
 _NO_ROOM = 0.1
+_ANYTHING = tuple(range(100, 600))
 """Seconds after which somebody of the crowd asks again who was told that there is no room."""
 _READERS = 0.5
 """Of the crowd, so many more only read single records, as often as they can."""
@@ -589,11 +590,13 @@ def _ran(place: _Place, case: Case, phase: _Phase) -> Ran:
         workflows = {name: _hurried(one) for name, one in workflows.items()}
         probes = list(_probes(world, list(workflows.values())))
         reads = list(_reads(workflows.values()))
-        workflows |= {one.name: one for one in (*probes, *reads)}
+        mistakes = list(_mistakes(workflows.values()))
+        workflows |= {one.name: one for one in (*probes, *reads, *mistakes)}
         last = phase.segments[-1]
         users = math.ceil(_READERS * max(one.users for one in last.floods))
         more = [plan.Flood(one.name, tuple(one.mix), 2, 0.02, _NO_ROOM) for one in probes]
         more += [plan.Flood(one.name, tuple(one.mix), users, 0.0, _NO_ROOM) for one in reads]
+        more += [plan.Flood(one.name, tuple(one.mix), 1, 0.05, _NO_ROOM) for one in mistakes]
         phase.segments[-1] = replace(last, floods=(*last.floods, *more))
     made = _plan(world, phase, list(workflows.values()))
     before = machine.use(_process(place))
@@ -629,10 +632,9 @@ def _probes(world: World, workflows: Sequence[plan.Workflow]) -> Iterator[plan.W
 
     What comes of them shows in the markers of the answers; refusals are what is expected.
     """
-    anything = tuple(range(100, 600))
     for workflow in workflows:
         steps = tuple(
-            replace(step, done=anything, think=(0.0, 0.0), asks=None, answers=None, take={})
+            replace(step, done=_ANYTHING, think=(0.0, 0.0), asks=None, answers=None, take={})
             for step in workflow.steps
             if step.method == "GET" and "{" in step.path and _in_scenes(workflow, step)
         )
@@ -649,6 +651,34 @@ def _probes(world: World, workflows: Sequence[plan.Workflow]) -> Iterator[plan.W
         if scenes:
             mix = dict.fromkeys(scenes, 1)
             yield plan.Workflow(f"{workflow.name}: not theirs", 0.0, mix, steps, scenes)
+
+
+def _mistakes(workflows: Iterable[plan.Workflow]) -> Iterator[plan.Workflow]:
+    """The writes of each workflow with a body that is none of theirs: requests that fail.
+
+    What a request leaves behind when it fails (a tenant, a transaction) would meet the next one.
+    """
+    for workflow in workflows:
+        steps = tuple(
+            replace(
+                step,
+                json=None if step.json is None else [],
+                form=None if step.form is None else {},
+                done=_ANYTHING,
+                think=(0.0, 0.0),
+                creates=None,
+                take={},
+                asks=None,
+                answers=None,
+                writes=False,
+            )
+            for step in workflow.steps
+            if (step.json is not None or step.form is not None)
+            and ("{" not in step.path or workflow.scenes)
+            and _in_scenes(workflow, step)
+        )
+        if steps:
+            yield replace(workflow, name=f"{workflow.name}: mistaken", rate=0.0, steps=steps)
 
 
 def _hurried(workflow: plan.Workflow) -> plan.Workflow:

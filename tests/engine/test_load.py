@@ -502,6 +502,22 @@ def test_the_crowd_reads_single_records_most_of_all() -> None:
     assert list(trial._reads([replace(workflow, steps=(listed, made))])) == []
 
 
+def test_the_crowd_also_sends_writes_that_fail() -> None:
+    """What a failed request leaves behind would meet the next one."""
+    made = _step("create", "/patients", method="POST", json={"name": "{name}"}, creates="$.id")
+    note = _step("note", "/patients/{id}/notes", method="POST", form={"t": "{text}"}, writes=True)
+    other = _step("move", "/beds/{bed.id}", method="PUT", json={"at": "{now}"})
+    scenes = {"nurse": ({"patient.id": "1"},)}
+    steps = (made, note, other, _step("list", "/patients"))
+    (wrong,) = trial._mistakes([plan.Workflow("round", 5.0, {"nurse": 1}, steps, scenes)])
+    assert [(step.name, step.json, step.form) for step in wrong.steps] == [
+        ("create", [], None),
+        ("note", None, {}),
+    ]
+    assert not any(step.writes or step.creates for step in wrong.steps)
+    assert {404, 422} <= set(wrong.steps[0].done)
+
+
 def test_no_promise_is_drawn_where_none_is_judged() -> None:
     slow = _ran(_even(200, lambda _n: 2.0), "isolation", windows=(Window("crowd", 0, 20),))
     (drawn,) = phases.drawn(slow)["workflows"]
