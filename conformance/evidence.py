@@ -1,4 +1,4 @@
-"""The ledger: the redacted, append-only record of a run, one JSON object per line.
+"""The ledger: the redacted, append-only record of a run, one canonical JSON object per line.
 
 Each line holds the SHA-256 of the line before it, so a removed or altered line shows. Everything
 that people read is made from this file alone.
@@ -7,21 +7,20 @@ that people read is made from this file alone.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from conformance.model import Answer, Case, Exchange, decode
 from conformance.redaction import Redactor
+from reports import canonical
 
 LEDGER = "evidence.jsonl"
-SCHEMA = 1
+SCHEMA = 2
 KEPT_BODY = 16_384
-
-_LINE_ENDS = {ord(sign): f"\\u{ord(sign):04x}" for sign in "\x85\u2028\u2029"}
-"""What ends a line to some readers of text, and not to JSON."""
+MOST_SEEN = 64
 
 
 def timestamp(seconds: float | None = None) -> str:
@@ -41,14 +40,8 @@ class Ledger:
         self._previous = "0" * 64
 
     def append(self, type_: str, record: Mapping[str, Any]) -> None:
-        """One record as canonical JSON (sorted keys, no spaces)."""
-        text = json.dumps(
-            {**record, "type": type_, "seq": self._seq, "prev": self._previous},
-            sort_keys=True,
-            separators=(",", ":"),
-            ensure_ascii=False,
-        )
-        line = text.translate(_LINE_ENDS).encode("utf-8", "replace")
+        """One record as canonical JSON (RFC 8785)."""
+        line = encoded({**record, "type": type_, "seq": self._seq, "prev": self._previous})
         self._file.write(line + b"\n")
         self._file.flush()
         self._previous = hashlib.sha256(line).hexdigest()
@@ -58,10 +51,41 @@ class Ledger:
         self._file.close()
 
 
-def digest(cases: list[dict[str, Any]]) -> str:
-    """The SHA-256 of a plan: of its cases in the order of their ids."""
-    ordered = sorted(cases, key=lambda case: str(case["id"]))
-    return hashlib.sha256(json.dumps(ordered, sort_keys=True).encode()).hexdigest()
+def encoded(value: Any) -> bytes:
+    """Canonical JSON of anything: what JSON cannot hold is written as a text that says what it was.
+
+    Targets answer with numbers of 400 digits, and readers of their JSON make infinity of them.
+    """
+    try:
+        return canonical.encode(value)
+    except ValueError:
+        return canonical.encode(holdable(value))
+
+
+def holdable(value: Any, depth: int = 200) -> Any:
+    """The nearest to `value` that canonical JSON can hold."""
+    if depth == 0:
+        return "(nested too deeply to be kept)"
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) <= canonical.GREATEST else f"{value:#x}"
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
+        return {holdable(str(key)): holdable(item, depth - 1) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [holdable(item, depth - 1) for item in value]
+    return holdable(str(value))
+
+
+def seen(hashes: Sequence[str]) -> list[str] | dict[str, Any]:
+    """The hashes of what was said in a case; of more than 64 their count and a digest of all."""
+    if len(hashes) <= MOST_SEEN:
+        return list(hashes)
+    return {"count": len(hashes), "digest": canonical.digest(list(hashes))}
 
 
 def case_record(case: Case) -> dict[str, Any]:
@@ -80,6 +104,9 @@ def case_record(case: Case) -> dict[str, Any]:
         "expected": case.expected.value,
         "because": case.because.value,
         "variant": case.variant,
+        "other": case.other,
+        "kind": case.kind,
+        "field": case.field,
     }
 
 
@@ -88,7 +115,7 @@ def exchange_record(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
     request = exchange.request
     body, cut = _body(request.body, redactor)
     answer, answer_cut = _answer(exchange.answer, redactor)
-    return {
+    record = {
         "id": exchange.id,
         "persona": exchange.persona,
         "role_in_case": exchange.purpose,
@@ -104,6 +131,8 @@ def exchange_record(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
         "milliseconds": round(exchange.seconds * 1000, 2),
         "truncated": cut or answer_cut,
     }
+    record = holdable(record)
+    return {**record, "hash": canonical.exchange_hash(record)}
 
 
 def _answer(answer: Answer | None, redactor: Redactor) -> tuple[dict[str, Any] | None, bool]:

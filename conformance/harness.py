@@ -56,6 +56,7 @@ class Judged:
     control: Read | None = None
     seconds: float = 0.0
     detail: Mapping[str, Any] | None = None
+    seen: Sequence[Exchange] = ()
 
 
 @dataclass
@@ -166,6 +167,7 @@ class Harness:
             control,
             seconds,
             next(drawn, None),
+            self._watch.exchanges,
         )
         raiser = {
             Result.FAIL: NotConformant,

@@ -13,6 +13,7 @@ import os
 import random
 import signal
 import threading
+import uuid
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +21,18 @@ from typing import Any, NoReturn
 
 import pytest
 
-from conformance import __version__, evidence, live, planning, run, suite, sweep, turns
+from conformance import (
+    __version__,
+    evidence,
+    live,
+    planning,
+    run,
+    suite,
+    sweep,
+    turns,
+    versions,
+    wording,
+)
 from conformance.cases import Profile
 from conformance.clauses import load as load_clauses
 from conformance.clauses import record as clauses_record
@@ -31,6 +43,7 @@ from conformance.login import LoginFailed
 from conformance.model import Case, Result, Verdict
 from conformance.target import objection_to
 from conformance.wire import Unreachable
+from reports import canonical
 
 _PROPERTY = "wardproof"
 _STATE = pytest.StashKey["State"]()
@@ -351,6 +364,7 @@ class _Worker:
             "case": judged.case.id,
             "outcome": judged.verdict.result.value,
             "kind": judged.verdict.kind,
+            "word": wording.word(judged.verdict, judged.case),
             "reason": redact.text(judged.verdict.reason) if redact else judged.verdict.reason,
             "seconds": round(judged.seconds, 4),
             "control": {
@@ -366,6 +380,13 @@ class _Worker:
         exchanges = (
             [evidence.exchange_record(one, redact) for one in judged.exchanges] if redact else []
         )
+        if redact:
+            known = {one["id"]: one["hash"] for one in exchanges}
+            hashes = [
+                known.get(one.id) or evidence.exchange_record(one, redact)["hash"]
+                for one in judged.seen
+            ]
+            verdict["seen"] = evidence.seen(hashes)
         return {"verdict": verdict, "exchanges": exchanges}
 
     @pytest.hookimpl(tryfirst=True)
@@ -434,6 +455,14 @@ class _Controller:
                     suites=self._suites(),
                     version=__version__,
                 ),
+                "id": uuid.uuid4().hex,
+                "versions": versions.of(state.loaded, self._files()),
+                "selection": {
+                    "suites": self._suites(),
+                    "cases": state.patterns,
+                    "stop_after": self.config.getoption("stop_after"),
+                },
+                "shard": None,
                 "started": evidence.timestamp(),
             },
         )
@@ -443,10 +472,11 @@ class _Controller:
         redactor = self.state.opened.redactor if self.state.opened else None
         pytest.exit(redactor.text(message) if redactor else message, returncode=code)
 
+    def _files(self) -> list[Path]:
+        return sorted({Path(one.split("::")[0]) for one in self.config.args})
+
     def _suites(self) -> list[str]:
-        return sorted(
-            {Path(one.split("::")[0]).stem.removeprefix("test_") for one in self.config.args}
-        )
+        return sorted({path.stem.removeprefix("test_") for path in self._files()})
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -537,11 +567,11 @@ class _Controller:
 
 def _plan_of(state: State) -> dict[str, dict[str, Any]]:
     """The records by type that say what is planned, and which clauses it gives evidence for."""
-    cases = [evidence.case_record(case) for case in state.planned.values()]
+    cases = [evidence.holdable(evidence.case_record(case)) for case in state.planned.values()]
     planned = {(case.suite, case.property) for case in state.planned.values()}
     cited = {of: ids for of, ids in state.cited.items() if of in planned}
     return {
-        "plan": {"digest": evidence.digest(cases), "cases": cases},
+        "plan": {"digest": canonical.plan_digest(cases), "cases": cases},
         "clauses": clauses_record(cited),
     }
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance import policy
+from conformance.evidence import SCHEMA
 from conformance.harness import Harness
 from conformance.inventory import Documented, NoDocument
 from conformance.inventory import read as read_document
@@ -145,7 +146,7 @@ def header(
     """The ledger's first record: what was tested, with which policy, from where."""
     target = loaded.target
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "wardproof": version,
         "target": {
             "name": target.system.name,

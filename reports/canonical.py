@@ -6,9 +6,10 @@ whoever checks.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -40,6 +41,27 @@ def encode(value: Any) -> bytes:
     except UnicodeEncodeError as error:
         half = text[error.start]
         raise ValueError(f"half of a surrogate pair (U+{ord(half):04X}) in a text") from None
+
+
+def digest(value: Any) -> str:
+    """The SHA-256 of `value` as canonical JSON, in hex digits."""
+    return hashlib.sha256(encode(value)).hexdigest()
+
+
+def plan_digest(cases: Iterable[Mapping[str, Any]]) -> str:
+    """The SHA-256 of a plan: of the records of its cases in the order of their ids."""
+    return digest(sorted(cases, key=lambda case: str(case["id"])))
+
+
+_OF_THE_MOMENT = frozenset({"id", "started", "milliseconds", "hash", "type", "seq", "prev"})
+
+
+def exchange_hash(record: Mapping[str, Any]) -> str:
+    """The SHA-256 of what was said in an exchange, and not of when and under which number.
+
+    `record` is an exchange as the ledger holds it, or is to hold it: redacted.
+    """
+    return digest({name: value for name, value in record.items() if name not in _OF_THE_MOMENT})
 
 
 def _is_plain(value: Any) -> bool:

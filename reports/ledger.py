@@ -22,6 +22,18 @@ Severity = Literal[
     "care_blocking", "data_integrity", "privacy_regulatory", "operational", "inconvenience"
 ]
 Urgency = Literal["now", "same_day", "scheduled"]
+Word = Literal[
+    "conform-allow",
+    "conform-deny",
+    "bypass",
+    "over-restriction",
+    "inconclusive",
+    "not-claimed",
+    "not-tested",
+]
+"""What a verdict says, in one of seven words."""
+
+SCHEMA = 2
 
 LEDGER_NAME = "evidence.jsonl"
 _FIRST = "0" * 64
@@ -58,6 +70,42 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
+class Versions:
+    """What a run went by: SHA-256 of files by name, and the time zone database."""
+
+    suites: dict[str, str] = field(default_factory=dict)
+    policy: str = ""
+    target: str = ""
+    tables: dict[str, str] = field(default_factory=dict)
+    tzdata: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What of a plan was asked for; `cases` are patterns, none means all."""
+
+    suites: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()
+    stop_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Which part of a run this is: the `number`-th `of` so many."""
+
+    number: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """More exchanges than are listed one by one: how many, and the SHA-256 of all their hashes."""
+
+    count: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """The first record: what was tested, how, and for whom."""
 
@@ -73,11 +121,19 @@ class Header:
     personas: tuple[Persona, ...] = ()
     resources: dict[str, dict[str, Operation]] = field(default_factory=dict)
     policy: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
+    id: str = ""
+    versions: Versions = field(default_factory=Versions)
+    selection: Selection = field(default_factory=Selection)
+    shard: Shard | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One planned check. Suite-wide cases have no persona, resource or operation."""
+    """One planned check. Suite-wide cases have no persona, resource or operation.
+
+    `other` is the tenant of the instance when it is not the persona's, `kind` what the operation
+    does (read, list, create …), `field` the one property that the case is about.
+    """
 
     id: str
     suite: str
@@ -91,6 +147,10 @@ class Case:
     relation: str | None = None
     expected: str | None = None
     variant: str | None = None
+    because: str | None = None
+    other: str | None = None
+    kind: str | None = None
+    field: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +179,7 @@ class Exchange:
     started: str | None = None
     milliseconds: float | None = None
     truncated: bool = False
+    hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +227,19 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
+    """What came of a case. `seen` are the hashes of all its exchanges, kept or not."""
+
     case: str
     outcome: Outcome
     kind: str
+    word: Word
     reason: str = ""
     seconds: float = 0.0
     control: Control | None = None
     exchanges: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     detail: Detail = None
+    seen: tuple[str, ...] | Seen = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +331,7 @@ class Run:
             case=case.id,
             outcome="not_tested",
             kind="no-verdict",
+            word="not-tested",
             reason="The run ended before this case had a verdict.",
         )
 
@@ -301,7 +367,7 @@ def read(folder: Path) -> Run:
 
     A last line without its line end that is no JSON counts as cut, not as an error. Record types
     that this version does not know are skipped. Raises LedgerError, naming file and line, if there
-    is no ledger, a line is garbage, or the first record is not a `run` record of schema 1.
+    is no ledger, a line is garbage, or the first record is not a `run` record of schema 2.
     """
     path = folder / LEDGER_NAME
     lines, last_is_whole = _lines(path)
@@ -413,9 +479,9 @@ def _entry(path: Path, number: int, record: dict[str, Any]) -> object:
     kind = record["type"]
     if kind not in _ADAPTERS:
         return None
-    if kind == "run" and record.get("schema") != 1:
+    if kind == "run" and record.get("schema") != SCHEMA:
         raise LedgerError(
-            f"{path}:{number}: schema {record.get('schema')!r} is not known here (only 1 is); "
+            f"{path}:{number}: schema {record.get('schema')!r} is not known here (only 2 is); "
             "make the report with the Wardproof that made the run"
         )
     try:

@@ -3,9 +3,12 @@
 import hashlib
 import json
 import random
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from reports.canonical import encode, exchange_hash, plan_digest
 
 Record = dict[str, Any]
 
@@ -53,13 +56,18 @@ def chained(records: Iterable[Record]) -> Iterator[bytes]:
     """The records as ledger lines, numbered and chained."""
     prev = "0" * 64
     for seq, record in enumerate(records):
-        line = json.dumps(
-            {**record, "seq": seq, "prev": prev},
-            sort_keys=True,
-            separators=(",", ":"),
-        ).encode()
+        line = encode(_holdable({**record, "seq": seq, "prev": prev}))
         prev = hashlib.sha256(line).hexdigest()
         yield line
+
+
+def _holdable(value: Any) -> Any:
+    """The same as the engine would write it: with halves of surrogate pairs replaced."""
+    text = json.dumps(value)
+    return json.loads(SURROGATE.sub(r"\\ufffd", text)) if "\\ud8" in text else value
+
+
+SURROGATE = re.compile(r"\\ud[89a-f][0-9a-f]{2}")
 
 
 def write(folder: Path, records: Iterable[Record]) -> Path:
@@ -71,7 +79,7 @@ def write(folder: Path, records: Iterable[Record]) -> Path:
 def header(**changes: Any) -> Record:
     return {
         "type": "run",
-        "schema": 1,
+        "schema": 2,
         "wardproof": "0.1.0",
         "target": {
             "name": "Reference Hospital",
@@ -110,6 +118,16 @@ def header(**changes: Any) -> Record:
             for resource, operations in RESOURCES.items()
         },
         "policy": _policy(),
+        "id": "5eed" * 8,
+        "versions": {
+            "suites": {"access_matrix": "a1" * 32, "object_scope": "a2" * 32},
+            "policy": "b1" * 32,
+            "target": "b2" * 32,
+            "tables": {"rules.yaml": "c1" * 32},
+            "tzdata": "2026b (system)",
+        },
+        "selection": {"suites": ["access_matrix", "object_scope"], "cases": [], "stop_after": None},
+        "shard": None,
         **changes,
     }
 
@@ -127,9 +145,27 @@ def case(identifier: str, **changes: Any) -> Record:
         "operation": "read",
         "relation": "same_tenant",
         "expected": "deny",
+        "because": "unrelated",
         "variant": None,
+        "other": None,
+        "kind": "read",
+        "field": None,
         **changes,
     }
+
+
+def plan(cases: list[Record]) -> Record:
+    """The record of a whole plan."""
+    return {"type": "plan", "digest": plan_digest(_holdable(cases)), "cases": cases}
+
+
+def word(outcome: str, kind: str) -> str:
+    """The word for a verdict of that kind, as the engine's table has it."""
+    if outcome == "pass":
+        return kind if kind == "conform-allow" else "conform-deny"
+    if outcome == "fail":
+        return kind if kind == "over-restriction" else "bypass"
+    return outcome.replace("_", "-")
 
 
 def verdict(identifier: str, outcome: str = "pass", **changes: Any) -> Record:
@@ -139,11 +175,14 @@ def verdict(identifier: str, outcome: str = "pass", **changes: Any) -> Record:
         "not_claimed": "not-claimed",
         "not_tested": "not-tested",
     }
+    kind = str(changes.get("kind", kinds.get(outcome, outcome)))
     return {
         "type": "verdict",
         "case": identifier,
         "outcome": outcome,
-        "kind": kinds.get(outcome, outcome),
+        "kind": kind,
+        "word": word(outcome, kind),
+        "seen": [hashlib.sha256(identifier.encode()).hexdigest()],
         "reason": "The answer was as the policy says.",
         "seconds": 0.012,
         "control": None,
@@ -182,7 +221,7 @@ def finding(identifier: str, **changes: Any) -> Record:
 
 
 def exchange(identifier: str, **changes: Any) -> Record:
-    return {
+    record = {
         "type": "exchange",
         "id": identifier,
         "persona": "nurse.north",
@@ -204,6 +243,7 @@ def exchange(identifier: str, **changes: Any) -> Record:
         "truncated": False,
         **changes,
     }
+    return {**record, "hash": exchange_hash(_holdable(record))}
 
 
 def clause(identifier: str, *properties: tuple[str, str], **changes: Any) -> Record:
@@ -238,7 +278,7 @@ def end(**changes: Any) -> Record:
 def small(*outcomes: str, ended: bool = True) -> list[Record]:
     """A run of one case per outcome; failures bring a finding."""
     names = [f"access_matrix.case-{number}" for number in range(len(outcomes))]
-    records = [header(), {"type": "plan", "digest": "d" * 64, "cases": [case(n) for n in names]}]
+    records = [header(), plan([case(name) for name in names])]
     for name, outcome in zip(names, outcomes, strict=True):
         findings = [finding(name)] if outcome == "fail" else []
         records.append(verdict(name, outcome, findings=findings))
@@ -261,7 +301,7 @@ def hospital(*, at_least: int = 0, seed: int = 7) -> list[Record]:
     return [
         header(suites=suites),
         *(
-            {"type": "plan", "digest": "c0ffee" * 10 + "c0ff", "cases": all_cases[at : at + 500]}
+            {**plan(all_cases), "cases": all_cases[at : at + 500]}
             for at in range(0, len(all_cases), 500)
         ),
         clauses(

@@ -97,8 +97,8 @@ def test_a_ledger_must_begin_with_its_run(tmp_path: Path) -> None:
 
 
 def test_another_schema_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LedgerError, match="schema 2"):
-        read(sample.write(tmp_path, [sample.header(schema=2)]))
+    with pytest.raises(LedgerError, match="schema 1"):
+        read(sample.write(tmp_path, [sample.header(schema=1)]))
 
 
 def test_unknown_records_are_skipped_but_keep_the_chain(tmp_path: Path) -> None:
