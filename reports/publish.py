@@ -2,12 +2,14 @@
 
 import errno
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reports.allure.results import write_results
+from reports.allure.executor import kept
+from reports.allure.history import HistoryError, gather, lines, point
+from reports.allure.results import Results, write_results
 from reports.allure.site import AllureUnavailable, Site, default_cache, generate
 from reports.html import matrix_html, proofs_html, report_html
 from reports.junit import junit_text
@@ -36,8 +38,8 @@ class ReportsError(Exception):
 class Published:
     """What was written, and the run and decision that it was made from.
 
-    `allure` is None if no Allure report was asked for, or if `allure_problem` says in one sentence
-    why there is none; all else stands without it.
+    `allure` is None if no Allure report was asked for or could be made. `allure_problem` says in
+    one sentence why there is none, or what it lacks; all else stands without it.
     """
 
     run: Run
@@ -58,6 +60,7 @@ def publish(
     allure: bool = True,
     allure_cache: Path | None = None,
     allure_history: Path | None = None,
+    executor: Mapping[str, str | int] | None = None,
 ) -> Published:
     """Writes every report of the run in `folder` beside its ledger.
 
@@ -65,7 +68,8 @@ def publish(
     and `allure-results/`: the same ledger gives the same bytes. With `allure` also
     `report/allure/`, `report/allure.html` and a link to it, made by a program that is installed
     below `allure_cache` when first needed; `allure_history` is a file that gathers the outcomes
-    of runs for its trends.
+    of runs for its trends. `executor` is the build that made the run; without it, the one that
+    earlier results in `folder` name stays.
 
     All is written elsewhere in the folder first and put in place at the end, so that a failure
     leaves the ledger and earlier reports as they were. Raises LedgerError if the ledger cannot be
@@ -82,15 +86,25 @@ def publish(
         proofs = proofs_html(run)
         if proofs is not None:
             pages["Races, days, thresholds, load"] = proofs
-        results = write_results(run, decision, pages, work / RESULTS)
+        results = write_results(
+            run,
+            decision,
+            pages,
+            work / RESULTS,
+            executor=executor or kept(folder / RESULTS),
+        )
         if allure:
             try:
+                earlier = _earlier(run, results, allure_history)
+            except HistoryError as error:
+                earlier, problem = "", str(error)
+            try:
                 site = generate(
-                    results,
+                    results.folder,
                     work / "report",
                     title=one_line(f"{run.header.target.name}: {decision.verdict}", 100),
                     cache=allure_cache or default_cache(),
-                    history=allure_history,
+                    history=earlier,
                 )
             except AllureUnavailable as unavailable:
                 problem = str(unavailable)
@@ -116,6 +130,13 @@ def publish(
 def rendered(run: Run) -> dict[str, str]:
     """The texts of all reports but Allure's, by their names in the run's folder."""
     return _texts(run, decide(run), access_matrix(run))
+
+
+def _earlier(run: Run, results: Results, history: Path | None) -> str:
+    """The runs before this one, as Allure reads them; this one is added to the file."""
+    if history is None:
+        return ""
+    return lines(gather(history, point(run, results.outcomes, results.started)))
 
 
 def _texts(run: Run, decision: Decision, matrix: Matrix) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def make(folder: Path, *, allure: bool, history: Path | None = None) -> int:
 
     Raises WrongCall if there is no evidence, or if the reports cannot be written.
     """
+    from reports.allure.executor import executor
     from reports.ledger import LedgerError
     from reports.publish import ReportsError, publish
     from reports.terminal import show
@@ -59,6 +61,7 @@ def make(folder: Path, *, allure: bool, history: Path | None = None) -> int:
                 folder,
                 allure=allure,
                 allure_history=history or folder.absolute().parent / HISTORY,
+                executor=executor(os.environ),
             )
     except (LedgerError, ReportsError) as error:
         raise WrongCall(str(error)) from None

@@ -1,8 +1,8 @@
 """Allure 2 results (`allure-results/`), written directly from the ledger.
 
-One result per suite and operation, its cases as steps; one more per finding, with its exchanges
-and its command attached. Ids follow from the ledger, so the same run gives the same files, and
-`historyId` stays the same across runs.
+One result per suite and operation, its cases as steps, each with what it has to show; one more
+per finding, with its evidence attached. Ids follow from the ledger, so the same run gives the same
+files, and `historyId` stays the same across runs.
 """
 
 import hashlib
@@ -10,14 +10,20 @@ import json
 import shutil
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from reports.defects import RELATION_WORDS, counted, ranked
-from reports.evidence import as_text
-from reports.ledger import Case, Finding, Run, Severity, Verdict
+from reports.allure.executor import NAME as EXECUTOR
+from reports.allure.executor import NO_BUILD
+from reports.allure.history import Outcome
+from reports.allure.pages import evidence_page, open_page
+from reports.defects import RELATION_WORDS, SEVERITIES, counted, ranked
+from reports.html import proofs_html
+from reports.ledger import Case, Exchange, Finding, Run, Severity, Verdict
 from reports.matrix import STATE_WORDS, State, state_of
 from reports.printable import one_line
 from reports.verdict import Decision
@@ -51,6 +57,14 @@ _STATUSES: dict[State, str] = {
     "denied": "passed",
     "not-claimed": "skipped",
 }
+_DETAILS: dict[str, str] = {
+    "race": "Race on its time line",
+    "clock": "Days under the pinned clock",
+    "table": "Thresholds, row by row",
+    "load": "Load over time",
+    "fuzz": "What the fuzzer reached",
+}
+_EXCHANGES = "What was sent and answered"
 # Gravest first. A result with an untested case is not shown as passed; one that only has some
 # cases that the target does not claim is.
 _GRAVITY: tuple[State, ...] = (
@@ -78,32 +92,69 @@ def categories() -> list[dict[str, Any]]:
     ]
 
 
-def write_results(run: Run, decision: Decision, pages: Mapping[str, str], folder: Path) -> Path:
-    """Writes the results into `folder`, replacing what was there, and returns it.
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What was written into `folder`; `started` is when the run began, in Unix milliseconds."""
 
-    `pages`, HTML by title, are attached to the report as a whole.
+    folder: Path
+    started: int
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What all results of a run have in common: where they are written, and who owns what.
+
+    `clauses` are the ids of the clauses that a property of a suite gives evidence for. `evidence`
+    are the files that hold the evidence of a case, by case.
+    """
+
+    run: Run
+    folder: Path
+    started: int
+    owners: Mapping[str, str]
+    clauses: Mapping[tuple[str, str], tuple[str, ...]]
+    evidence: dict[str, list[dict[str, str]]] = field(default_factory=lambda: defaultdict(list))
+
+
+def write_results(
+    run: Run,
+    decision: Decision,
+    pages: Mapping[str, str],
+    folder: Path,
+    *,
+    owners: Mapping[str, str] = MappingProxyType({}),
+    executor: Mapping[str, str | int] | None = None,
+) -> Results:
+    """Writes the results into `folder`, replacing what was there.
+
+    `pages`, HTML by title, are attached to the report as a whole. `owners` are those who answer
+    for a finding or a case, by its id. `executor` is the build that made the run, if one did.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     started = _epoch_milliseconds(run.header.started)
+    told = _Told(run, folder, started, owners, _clauses(run))
+    outcomes = []
+    stories = {case.id: case.property for case in run.cases}
+    for finding in ranked(run.findings):
+        story = stories.get(finding.case, finding.rule)
+        outcomes.append(_written(folder, _finding_result(told, finding, story)))
     groups: dict[tuple[str, str, str], list[tuple[Case, Verdict]]] = defaultdict(list)
     for case, verdict in run.judged():
         groups[_group_key(case)].append((case, verdict))
     offset = 0
     for key, judged in groups.items():
-        result = _operation_result(run, key, judged, started + offset)
-        offset = result["stop"] - started
-        _write_result(folder, result)
-    stories = {case.id: case.property for case in run.cases}
-    for finding in ranked(run.findings):
-        story = stories.get(finding.case, finding.rule)
-        _write_result(folder, _finding_result(run, finding, story, folder, started))
+        outcome = _written(folder, _operation_result(told, key, judged, started + offset))
+        offset = outcome.stop - started
+        outcomes.append(outcome)
     _write_frame(run, decision, pages, folder, started)
-    return folder
+    _write_json(folder / EXECUTOR, dict(executor or NO_BUILD))
+    return Results(folder, started, tuple(outcomes))
 
 
 def _operation_result(
-    run: Run, key: tuple[str, str, str], judged: list[tuple[Case, Verdict]], start: int
+    told: _Told, key: tuple[str, str, str], judged: list[tuple[Case, Verdict]], start: int
 ) -> dict[str, Any]:
     suite, resource, name = key
     states = [state_of(case, verdict) for case, verdict in judged]
@@ -112,11 +163,13 @@ def _operation_result(
     at = start
     for (case, verdict), state in zip(judged, states, strict=True):
         stop = at + round(verdict.seconds * 1000)
-        steps.append(_step(case, verdict, state, at, stop))
+        steps.append(_step(told, case, verdict, state, at, stop))
         at = stop
     properties = sorted({case.property for case, _ in judged})
+    findings = [finding for _, verdict in judged for finding in verdict.findings]
+    keys = [case.id for case, _ in judged] + [finding.id for finding in findings]
     return {
-        **_identity(run, f"{suite}/{name}"),
+        **_identity(told.run, f"{suite}/{name}"),
         "name": name,
         "fullName": f"{suite}.{name}",
         "titlePath": [part for part in (suite, resource) if part],
@@ -127,14 +180,25 @@ def _operation_result(
         "stop": at,
         "steps": steps,
         "labels": [
-            *_labels(run, suite, resource),
+            *_labels(told.run, suite, resource),
             *(_label("story", story) for story in properties),
+            _label("severity", _severity(findings)),
+            *_owners(told, keys),
+            *_clause_labels(told, suite, properties),
             _label("kind", worst),
         ],
     }
 
 
-def _step(case: Case, verdict: Verdict, state: State, start: int, stop: int) -> dict[str, Any]:
+def _severity(findings: Iterable[Finding]) -> str:
+    """That of the gravest finding; Allure's middle one where nothing was found."""
+    gravest = min((SEVERITIES.index(finding.severity) for finding in findings), default=None)
+    return "normal" if gravest is None else _SEVERITIES[SEVERITIES[gravest]]
+
+
+def _step(
+    told: _Told, case: Case, verdict: Verdict, state: State, start: int, stop: int
+) -> dict[str, Any]:
     who = [
         part
         for part in (
@@ -154,30 +218,53 @@ def _step(case: Case, verdict: Verdict, state: State, start: int, stop: int) -> 
     }
     if verdict.outcome != "pass":
         step["statusDetails"] = {"message": one_line(verdict.reason, 500)}
+    shown = _shown(told, case, verdict)
+    if shown:
+        step["attachments"] = shown
     return step
 
 
-def _finding_result(
-    run: Run, finding: Finding, story: str, folder: Path, start: int
-) -> dict[str, Any]:
+def _shown(told: _Told, case: Case, verdict: Verdict) -> list[dict[str, str]]:
+    """What a case has to show: its picture or table, and the evidence of what did not hold."""
+    found = []
+    if verdict.detail is not None:
+        page = proofs_html(replace(told.run, cases=(case,)))
+        if page is not None:
+            title = _DETAILS.get(verdict.detail.kind, "Details")
+            found.append(_attached(told, f"{case.id}/detail", title, page))
+    found += told.evidence.get(case.id, [])
+    if not verdict.findings and verdict.outcome != "pass":
+        exchanges = _exchanges(told.run, verdict.exchanges)
+        if exchanges:
+            page = open_page(_unfound(case, verdict), exchanges)
+            found.append(_attached(told, f"{case.id}/exchanges", _EXCHANGES, page))
+    return found
+
+
+def _unfound(case: Case, verdict: Verdict) -> Finding:
+    """What was observed, for a case without a finding."""
+    return Finding(
+        id="",
+        rule="",
+        suite=case.suite,
+        case=case.id,
+        severity="operational",
+        urgency="scheduled",
+        title="",
+        message="",
+        observed=verdict.reason,
+    )
+
+
+def _finding_result(told: _Told, finding: Finding, story: str) -> dict[str, Any]:
+    run = told.run
     identity = _identity(run, f"finding/{finding.id}/{finding.case}")
     action = ".".join(part for part in (finding.resource, finding.operation) if part)
     verdict = run.verdicts[finding.case]
     state = _state_of_finding(verdict)
-    texts = [("Command that repeats it", f"{finding.reproduction}\n")]
-    texts += [
-        (
-            f"{exchange.role_in_case} as {exchange.persona or 'nobody'}",
-            as_text(exchange, finding),
-        )
-        for name in finding.exchanges
-        if (exchange := run.exchanges.get(name))
-    ]
-    attachments = []
-    for number, (title, text) in enumerate(texts):
-        source = f"{uuid.uuid5(_NAMESPACE, identity['uuid'] + str(number))}-attachment.txt"
-        (folder / source).write_text(text, encoding="utf-8", newline="\n")
-        attachments.append({"name": title, "source": source, "type": "text/plain"})
+    page = evidence_page(finding, _exchanges(run, finding.exchanges))
+    attached = _attached(told, f"{finding.id}/{finding.case}", _EXCHANGES, page)
+    told.evidence[finding.case].append({**attached, "name": f"{_EXCHANGES} ({finding.id})"})
     tags = [finding.rule, finding.urgency, finding.owasp]
     return {
         **identity,
@@ -190,12 +277,13 @@ def _finding_result(
             "trace": f"expected: {finding.expected}\nobserved: {finding.observed}",
         },
         "stage": "finished",
-        "start": start,
-        "stop": start + round(verdict.seconds * 1000),
+        "start": told.started,
+        "stop": told.started + round(verdict.seconds * 1000),
         "steps": [],
-        "attachments": attachments,
+        "attachments": [attached],
         "parameters": [
-            {"name": name, "value": value}
+            # Excluded from what tells one result from another: the identity is the finding's.
+            {"name": name, "value": value, "excluded": True}
             for name, value in (
                 ("persona", finding.persona),
                 ("operation", action),
@@ -209,11 +297,45 @@ def _finding_result(
             *_labels(run, finding.suite, "findings"),
             _label("story", story),
             _label("severity", _SEVERITIES[finding.severity]),
+            *_owners(told, (finding.id, finding.case)),
+            *_clause_labels(told, finding.suite, (story,)),
             *(_label("tag", tag) for tag in tags if tag),
             *(_label("cwe", f"CWE-{number}") for number in finding.cwe),
             _label("kind", state),
         ],
     }
+
+
+def _exchanges(run: Run, names: Iterable[str]) -> list[Exchange]:
+    """The exchanges that the ledger holds, the attempt first."""
+    found = [run.exchanges[name] for name in names if name in run.exchanges]
+    return sorted(found, key=lambda exchange: exchange.role_in_case != "attempt")
+
+
+def _attached(told: _Told, key: str, title: str, page: str) -> dict[str, str]:
+    source = f"{uuid.uuid5(_NAMESPACE, f'{told.run.head}/{key}')}-attachment.html"
+    _write_text(told.folder / source, page)
+    return {"name": title, "source": source, "type": "text/html"}
+
+
+def _clauses(run: Run) -> dict[tuple[str, str], tuple[str, ...]]:
+    found: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    for clause in run.clauses:
+        for of in clause.properties:
+            found[of].setdefault(clause.id)
+    return {of: tuple(clauses) for of, clauses in found.items()}
+
+
+def _clause_labels(told: _Told, suite: str, properties: Iterable[str]) -> list[dict[str, str]]:
+    found = {
+        clause: None for story in properties for clause in told.clauses.get((suite, story), ())
+    }
+    return [_label("clause", clause) for clause in found]
+
+
+def _owners(told: _Told, keys: Iterable[str]) -> list[dict[str, str]]:
+    found = {told.owners[key]: None for key in keys if key in told.owners}
+    return [_label("owner", owner) for owner in found]
 
 
 def _write_frame(
@@ -223,7 +345,7 @@ def _write_frame(
     attachments = []
     for title, page in pages.items():
         source = f"{uuid.uuid5(_NAMESPACE, run.head + title)}-attachment.html"
-        (folder / source).write_text(page, encoding="utf-8", newline="\n")
+        _write_text(folder / source, page)
         attachments.append(
             {"name": title, "source": source, "type": "text/html", "timestamp": started}
         )
@@ -235,7 +357,6 @@ def _write_frame(
         },
     )
     _write_json(folder / "categories.json", categories())
-    _write_json(folder / "executor.json", {"name": "Wardproof", "type": "wardproof"})
     header = run.header
     environment = {
         "Verdict": decision.verdict,
@@ -250,10 +371,9 @@ def _write_frame(
         "Wardproof": header.wardproof,
         **{f"Platform.{name}": value for name, value in sorted(header.platform.items())},
     }
-    (folder / "environment.properties").write_text(
+    _write_text(
+        folder / "environment.properties",
         "".join(f"{_key(name)} = {_value(value)}\n" for name, value in environment.items()),
-        encoding="utf-8",
-        newline="\n",
     )
 
 
@@ -307,14 +427,25 @@ def _identity(run: Run, key: str) -> dict[str, str]:
     }
 
 
-def _write_result(folder: Path, result: dict[str, Any]) -> None:
+def _written(folder: Path, result: dict[str, Any]) -> Outcome:
     _write_json(folder / f"{result['uuid']}-result.json", result)
+    return Outcome(
+        uuid=result["uuid"],
+        test_case=result["testCaseId"],
+        name=result["name"],
+        full_name=result["fullName"],
+        status=result["status"],
+        start=result["start"],
+        stop=result["stop"],
+    )
 
 
 def _write_json(path: Path, value: object) -> None:
-    path.write_text(
-        json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8"
-    )
+    _write_text(path, json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_bytes(text.encode())
 
 
 def _epoch_milliseconds(time: str) -> int:

@@ -36,6 +36,22 @@ _PASSED_ON = re.compile(
     re.IGNORECASE,
 )
 
+# Of Allure's charts those that say something of a run like ours.
+_CHARTS = (
+    {"type": "currentStatus", "title": "This run"},
+    {"type": "statusDynamics", "title": "Runs one after the other"},
+    {"type": "statusTransitions", "title": "What changed from run to run"},
+    {"type": "testResultSeverities", "title": "By severity"},
+    {
+        "type": "stabilityDistribution",
+        "title": "How steady each suite is",
+        "groupBy": "feature",
+        "skipStatuses": ["skipped", "unknown"],
+        "threshold": 90,
+    },
+    {"type": "durationDynamics", "title": "How long the runs took"},
+)
+
 _POLICY = (
     '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
     "script-src 'self' 'unsafe-inline' data: blob:; style-src 'self' 'unsafe-inline' data:; "
@@ -85,11 +101,11 @@ def default_cache() -> Path:
 
 
 def generate(
-    results: Path, destination: Path, *, title: str, cache: Path, history: Path | None = None
+    results: Path, destination: Path, *, title: str, cache: Path, history: str = ""
 ) -> Site:
     """Makes `destination/allure/` and `destination/allure.html` from Allure results.
 
-    `history` is a file that gathers the outcomes of runs, for trends. Raises AllureUnavailable.
+    `history` are the outcomes of earlier runs, a line each, for trends. Raises AllureUnavailable.
     """
     node = _node()
     program = install(cache, node)
@@ -103,7 +119,7 @@ def generate(
 
 
 def _made(
-    results: Path, destination: Path, title: str, node: Path, program: Path, history: Path | None
+    results: Path, destination: Path, title: str, node: Path, program: Path, history: str
 ) -> Site:
     discard(destination)
     destination.mkdir(parents=True, exist_ok=True)
@@ -111,7 +127,9 @@ def _made(
     with tempfile.TemporaryDirectory(dir=destination, prefix=".allure-") as name:
         work = Path(name)
         settings = work / "allurerc.json"
-        settings.write_text(json.dumps(_settings(title, work / "out", wants_single, history)))
+        earlier = work / "history.jsonl"
+        earlier.write_text(history, encoding="utf-8", newline="\n")
+        settings.write_text(json.dumps(_settings(title, work / "out", wants_single, earlier)))
         _run(
             [
                 *(str(node), str(program), "generate", str(results.resolve())),
@@ -232,27 +250,25 @@ def _outside(text: str, *, is_script: bool) -> set[str]:
     return found
 
 
-def _settings(
-    title: str, output: Path, wants_single: bool, history: Path | None
-) -> dict[str, object]:
+def _settings(title: str, output: Path, wants_single: bool, history: Path) -> dict[str, object]:
     awesome = "@allurereport/plugin-awesome"
     options: dict[str, object] = {
         "reportName": title,
         "reportLanguage": "en",
         "groupBy": ["feature", "subSuite"],
+        "charts": _CHARTS,
     }
     plugins = {"site": {"import": awesome, "options": options}}
     if wants_single:
         plugins["single"] = {"import": awesome, "options": {**options, "singleFile": True}}
-    settings: dict[str, object] = {
+    return {
         "name": title,
         "output": str(output),
         "categories": {"rules": categories()},
         "plugins": plugins,
+        "historyPath": str(history),
+        "appendHistory": False,
     }
-    if history is not None:
-        settings |= {"historyPath": str(history.resolve()), "appendHistory": True}
-    return settings
 
 
 def _node() -> Path:
