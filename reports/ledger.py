@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -370,7 +370,20 @@ def read(folder: Path) -> Run:
     is no ledger, a line is garbage, or the first record is not a `run` record of schema 2.
     """
     path = folder / LEDGER_NAME
-    lines, last_is_whole = _lines(path)
+    try:
+        source = path.open("rb")
+    except OSError as error:
+        raise LedgerError(
+            f"{path}: cannot be read ({error.strerror}); give the folder that a run wrote "
+            "with --out"
+        ) from None
+    with source:
+        return read_from(source, str(path))
+
+
+def read_from(source: BinaryIO, path: str) -> Run:
+    """The same as `read` for a ledger that lies anywhere; `path` says where, for messages."""
+    lines, last_is_whole = _lines(source.read())
     header: Header | None = None
     cases: dict[str, Case] = {}
     digests: list[str] = []
@@ -444,21 +457,15 @@ def read(folder: Path) -> Run:
     )
 
 
-def _lines(path: Path) -> tuple[list[bytes], bool]:
+def _lines(ledger: bytes) -> tuple[list[bytes], bool]:
     """The lines of the ledger, and whether the last one has its line end."""
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise LedgerError(
-            f"{path}: cannot be read ({error.strerror}); give the folder that a run wrote "
-            "with --out"
-        ) from None
+    lines = ledger.split(b"\n")
     if lines[-1] == b"":
         return lines[:-1], True
     return lines, False
 
 
-def _record(path: Path, number: int, line: bytes, *, may_be_cut: bool) -> dict[str, Any] | None:
+def _record(path: str, number: int, line: bytes, *, may_be_cut: bool) -> dict[str, Any] | None:
     text = line.decode("utf-8", errors="replace")
     try:
         record = json.loads(text)
@@ -475,7 +482,7 @@ def _record(path: Path, number: int, line: bytes, *, may_be_cut: bool) -> dict[s
     return safe
 
 
-def _entry(path: Path, number: int, record: dict[str, Any]) -> object:
+def _entry(path: str, number: int, record: dict[str, Any]) -> object:
     kind = record["type"]
     if kind not in _ADAPTERS:
         return None
