@@ -24,6 +24,7 @@ from conformance.commands import (
     UNREACHABLE,
     WRONG_CALL,
     WrongCall,
+    drift,
     keygen,
     report,
 )
@@ -38,6 +39,7 @@ HOSPITAL = HOME / "fixtures" / "targets" / "hospital"
 
 
 COMMANDS: Mapping[str, ModuleType] = {
+    "drift": drift,
     "keygen": keygen,
     "report": report,
 }
