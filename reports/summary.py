@@ -5,7 +5,8 @@ Keys (schema 1): `verdict`, `exit_code` and `reasons`; `target`, `profile`, `see
 `counts` over all and per suite in `suites`; `findings` and `defects`, gravest first; `open`, the
 cases not passed or failed by reason; `clauses`, how far the run gives evidence for each clause of
 laws and standards (empty if the ledger does not tell of any); `left_overs`; `ledger`, what the
-evidence itself is worth.
+evidence itself is worth; `gate`, whether the run may pass given the accepted risks (null where
+nobody asked). `verdict` and `exit_code` are those of the run by itself, whatever is accepted.
 """
 
 import json
@@ -14,13 +15,15 @@ from typing import Any
 
 from reports.clauses import Coverage, coverage
 from reports.defects import Defect, gaps, ranked, roll_up
+from reports.gate import Gate
 from reports.ledger import Finding, Run
 from reports.verdict import Decision
+from reports.waivers import Waiver
 
 SCHEMA = 1
 
 
-def summary(run: Run, decision: Decision) -> dict[str, Any]:
+def summary(run: Run, decision: Decision, gate: Gate | None = None) -> dict[str, Any]:
     """The summary as a JSON value."""
     header = run.header
     return {
@@ -60,12 +63,44 @@ def summary(run: Run, decision: Decision) -> dict[str, Any]:
             "cut": run.cut,
             "plan_digests": list(run.plan_digests),
         },
+        "gate": _gate(gate) if gate is not None else None,
     }
 
 
-def summary_text(run: Run, decision: Decision) -> str:
+def summary_text(run: Run, decision: Decision, gate: Gate | None = None) -> str:
     """The summary as the text of its file."""
-    return json.dumps(summary(run, decision), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(summary(run, decision, gate), indent=2, ensure_ascii=False) + "\n"
+
+
+def _gate(gate: Gate) -> dict[str, Any]:
+    return {
+        "level": gate.level.name,
+        "at": gate.today.isoformat(),
+        "verdict": gate.verdict,
+        "exit_code": gate.exit_code,
+        "reasons": list(gate.reasons),
+        "checks": [asdict(check) for check in gate.checks],
+        "accepted": [_waiver(one, None) for one in gate.waivers],
+        **{
+            name: [_waiver(one, gate.why[one.id]) for one in getattr(gate, name)]
+            for name in ("expired", "unused", "widened", "refused")
+        },
+        "idle": [_waiver(one, None) for one in gate.idle],
+    }
+
+
+def _waiver(waiver: Waiver, why: str | None) -> dict[str, Any]:
+    return {
+        "id": waiver.id,
+        "subject": waiver.subject,
+        "owner": waiver.owner,
+        "approver": waiver.approver,
+        "ticket": waiver.ticket,
+        "reason": waiver.reason,
+        "granted": waiver.granted.isoformat(),
+        "expires": waiver.expires.isoformat(),
+        **({"why": why} if why is not None else {}),
+    }
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
@@ -89,6 +124,11 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "relation": finding.relation,
         "cwe": list(finding.cwe),
         "owasp": finding.owasp,
+        "noise": finding.noise,
+        "affects_data": finding.affects_data,
+        "affects_workflow": finding.affects_workflow,
+        "affected": finding.affected,
+        "could": finding.could,
     }
 
 

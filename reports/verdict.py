@@ -76,7 +76,7 @@ def decide(run: Run) -> Decision:
     suites = _count(run)
     counts = Counts.sum_of(suites.values())
     failures = counts.failed or sum(1 for _ in run.findings)
-    doubts = _doubts(run, counts)
+    doubts = [*lasting_doubts(run, counts), *_open(run, counts)]
     verdict: Overall
     if failures:
         verdict = "not conformant"
@@ -85,7 +85,7 @@ def decide(run: Run) -> Decision:
         verdict = "inconclusive"
     else:
         verdict = "conformant"
-        doubts = [f"All {_cases(counts.passed)} that were planned and claimed passed."]
+        doubts = [f"All {cases(counts.passed)} that were planned and claimed passed."]
     idle = [suite for suite, tally in suites.items() if not tally.total]
     if idle and counts.total:
         doubts.append(f"Not covered, because nothing was planned there: {', '.join(idle)}.")
@@ -100,9 +100,9 @@ def decide(run: Run) -> Decision:
     )
 
 
-def _doubts(run: Run, counts: Counts) -> list[str]:
-    missing = sum(case.id not in run.verdicts for case in run.cases)
-    not_tested = counts.not_tested - missing
+def lasting_doubts(run: Run, counts: Counts) -> list[str]:
+    """What is doubtful about the run as a whole, whoever accepts what: a sentence for each."""
+    missing = _missing(run)
     checks = [
         (
             run.broken_at is not None,
@@ -110,24 +110,19 @@ def _doubts(run: Run, counts: Counts) -> list[str]:
         ),
         (
             bool(run.unplanned),
-            f"{_cases(len(run.unplanned))} {_has(len(run.unplanned))} a verdict but no place in the"
+            f"{cases(len(run.unplanned))} {_has(len(run.unplanned))} a verdict but no place in the"
             " plan.",
         ),
         (
             bool(run.repeated),
-            f"{_cases(len(run.repeated))} {_has(len(run.repeated))} more than one verdict.",
+            f"{cases(len(run.repeated))} {_has(len(run.repeated))} more than one verdict.",
         ),
         (
             run.end is None,
             "The run did not come to its end: it was killed, or its ledger was cut.",
         ),
         (run.end is not None and run.end.interrupted, "The run was interrupted."),
-        (missing > 0, f"{_cases(missing)} {_has(missing)} no verdict."),
-        (
-            counts.inconclusive > 0,
-            f"{_cases(counts.inconclusive)} could not be concluded.",
-        ),
-        (not_tested > 0, f"{_cases(not_tested)} {_was(not_tested)} not tested."),
+        (missing > 0, f"{cases(missing)} {_has(missing)} no verdict."),
         (counts.total == 0, "No case was planned, so nothing was tested."),
         (
             counts.total > 0 and counts.passed + counts.failed == 0,
@@ -137,10 +132,32 @@ def _doubts(run: Run, counts: Counts) -> list[str]:
     return [sentence for applies, sentence in checks if applies]
 
 
+def _missing(run: Run) -> int:
+    return sum(case.id not in run.verdicts for case in run.cases)
+
+
+def _open(run: Run, counts: Counts) -> list[str]:
+    not_tested = counts.not_tested - _missing(run)
+    return [
+        *([could_not_be_concluded(counts.inconclusive)] if counts.inconclusive else []),
+        *([was_not_tested(not_tested)] if not_tested else []),
+    ]
+
+
+def could_not_be_concluded(number: int) -> str:
+    """That sentence about so many cases."""
+    return f"{cases(number)} could not be concluded."
+
+
+def was_not_tested(number: int) -> str:
+    """That sentence about so many cases."""
+    return f"{cases(number)} {'was' if number == 1 else 'were'} not tested."
+
+
 def _failed_sentence(run: Run, counts: Counts) -> str:
     defects = len({finding.defect or finding.id for finding in run.findings})
     found = f"; they come down to {defects} thing{'s' * (defects != 1)} to mend" if defects else ""
-    return f"{_cases(counts.failed)} failed{found}."
+    return f"{cases(counts.failed)} failed{found}."
 
 
 def _count(run: Run) -> dict[str, Counts]:
@@ -150,13 +167,10 @@ def _count(run: Run) -> dict[str, Counts]:
     return {suite: Counts.of(tally) for suite, tally in sorted(tallies.items())}
 
 
-def _cases(number: int) -> str:
+def cases(number: int) -> str:
+    """So many cases, in words."""
     return f"{number:,} case{'s' * (number != 1)}"
 
 
 def _has(number: int) -> str:
     return "has" if number == 1 else "have"
-
-
-def _was(number: int) -> str:
-    return "was" if number == 1 else "were"
