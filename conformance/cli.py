@@ -25,8 +25,10 @@ from conformance.commands import (
     WRONG_CALL,
     WrongCall,
     drift,
+    gate,
     keygen,
     report,
+    waive,
 )
 from conformance.document import InvalidDocument, meant
 from conformance.home import HOME, activate
@@ -40,8 +42,10 @@ HOSPITAL = HOME / "fixtures" / "targets" / "hospital"
 
 COMMANDS: Mapping[str, ModuleType] = {
     "drift": drift,
+    "gate": gate,
     "keygen": keygen,
     "report": report,
+    "waive": waive,
 }
 """Commands in modules of their own: `add` describes the arguments, `run` answers."""
 
