@@ -6,12 +6,16 @@ that people read is made from this file alone.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from conformance.model import Answer, Case, Exchange, decode
 from conformance.redaction import Redactor
@@ -23,32 +27,115 @@ KEPT_BODY = 16_384
 MOST_SEEN = 64
 
 
+@dataclass(frozen=True)
+class Tail:
+    """The end of a ledger that is to be continued: its whole records, and their bytes.
+
+    `head` is the SHA-256 of the last whole line. What lies behind `size` is cut off and lost.
+    """
+
+    records: int
+    head: str
+    size: int
+
+
 def timestamp(seconds: float | None = None) -> str:
     """UTC seconds as RFC 3339 with milliseconds; now if not given."""
     moment = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class Ledger:
-    """Appends records to DIR/evidence.jsonl; every line is on disk before the next is made."""
+class Unwritable(Exception):
+    """Evidence cannot be written (any more); the message says why, and what to do."""
 
-    def __init__(self, folder: Path) -> None:
+
+def place(folder: Path) -> Path:
+    """Where the ledger of a new run is to be; the folder is made.
+
+    Raises Unwritable if the evidence of an earlier run lies there: it is never destroyed.
+    """
+    path = folder / LEDGER
+    try:
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / LEDGER
-        self._file = self.path.open("wb")
-        self._seq = 0
-        self._previous = "0" * 64
+        if path.exists() and path.stat().st_size:
+            raise Unwritable(
+                f"{folder} holds the evidence of an earlier run, which is not destroyed: give "
+                f"another folder with --out, or continue that run with --resume {folder}"
+            )
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    return path
+
+
+def _unwritable(path: Path, error: OSError) -> Unwritable:
+    return Unwritable(
+        f"{path}: nothing can be written there ({error.strerror or error}); make room or give a "
+        "folder that can be written to with --out"
+    )
+
+
+class Ledger:
+    """Appends records to DIR/evidence.jsonl, beginning a new one or going on with `tail`.
+
+    Every line is handed to the system before the next is made, so that no crash of ours loses one;
+    it is on the disk after `sync`, which is done by itself every few seconds. Raises Unwritable.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        tail: Tail | None = None,
+        *,
+        opened: Callable[[Path], BinaryIO] | None = None,
+        seconds: float = 5.0,
+    ) -> None:
+        self.path = place(folder) if tail is None else folder / LEDGER
+        self._seconds = seconds
+        self._seq = tail.records if tail else 0
+        self._previous = tail.head if tail else "0" * 64
+        self._size = tail.size if tail else 0
+        self._synced = time.monotonic()
+        try:
+            self._file = (opened or _opened)(self.path)
+            self._file.truncate(self._size)
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
 
     def append(self, type_: str, record: Mapping[str, Any]) -> None:
         """One record as canonical JSON (RFC 8785)."""
         line = encoded({**record, "type": type_, "seq": self._seq, "prev": self._previous})
-        self._file.write(line + b"\n")
-        self._file.flush()
+        try:
+            self._write(line + b"\n")
+            if time.monotonic() - self._synced >= self._seconds:
+                self.sync()
+        except OSError as error:
+            # What was written of the line is taken away, so that the ledger ends with a whole one.
+            with contextlib.suppress(OSError):
+                self._file.truncate(self._size)
+            self.close()
+            raise _unwritable(self.path, error) from None
+        self._size += len(line) + 1
         self._previous = hashlib.sha256(line).hexdigest()
         self._seq += 1
 
+    def _write(self, line: bytes) -> None:
+        rest = memoryview(line)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+
+    def sync(self) -> None:
+        """Return when all that was appended is on the disk. Raises OSError."""
+        os.fsync(self._file.fileno())
+        self._synced = time.monotonic()
+
     def close(self) -> None:
-        self._file.close()
+        """Let go of the file."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
+def _opened(path: Path) -> BinaryIO:
+    return path.open("ab", buffering=0)
 
 
 def encoded(value: Any) -> bytes:
@@ -88,8 +175,8 @@ def seen(hashes: Sequence[str]) -> list[str] | dict[str, Any]:
     return {"count": len(hashes), "digest": canonical.digest(list(hashes))}
 
 
-def case_record(case: Case) -> dict[str, Any]:
-    """A case as the ledger's plan holds it."""
+def case_record(case: Case, *, everywhere: bool = False) -> dict[str, Any]:
+    """A case as the ledger's plan holds it; `everywhere` says that every shard tries it."""
     return {
         "id": case.id,
         "suite": case.suite,
@@ -107,6 +194,7 @@ def case_record(case: Case) -> dict[str, Any]:
         "other": case.other,
         "kind": case.kind,
         "field": case.field,
+        "everywhere": everywhere,
     }
 
 

@@ -11,10 +11,13 @@ import fnmatch
 import json
 import os
 import random
+import re
 import signal
+import sys
 import threading
+import time
 import uuid
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,7 +28,10 @@ from conformance import (
     __version__,
     evidence,
     live,
+    logs,
     planning,
+    recording,
+    resuming,
     run,
     suite,
     sweep,
@@ -44,9 +50,16 @@ from conformance.model import Case, Result, Verdict
 from conformance.target import objection_to
 from conformance.wire import Unreachable
 from reports import canonical
+from reports.shards import shard_of
 
 _PROPERTY = "wardproof"
 _STATE = pytest.StashKey["State"]()
+_FOLLOWING = 5.0
+"""Seconds between two copies of what the target has logged."""
+_CUT_SHORT = (
+    "The run was ended, as what cannot be recorded proves nothing. What was recorded before can be "
+    "read, and continued with --resume when there is room."
+)
 
 
 @dataclass
@@ -66,9 +79,16 @@ class State:
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     planned: dict[str, Case] = field(default_factory=dict)
     cited: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    everywhere: set[str] = field(default_factory=set)
+    shard: tuple[int, int] | None = None
+    past: resuming.Past | None = None
+    done: frozenset[str] = frozenset()
+    here: frozenset[str] = frozenset()
+    elsewhere: frozenset[str] = frozenset()
     plan_written: bool = False
     interrupted: bool = False
     left_over: list[dict[str, Any]] = field(default_factory=list)
+    lost: str = ""
     sweeps: sweep.Sweeps | None = None
 
 
@@ -87,6 +107,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--stop-after", type=int, metavar="N", help="stop at so many failed cases")
     group.addoption("--recipe", metavar="FILE", help="of a case that tries many things, only this")
     group.addoption("--base-url", metavar="URL", help="a target that already runs there")
+    group.addoption("--shard", metavar="K/N", help="only the K-th of N parts; --seed says the same")
+    group.addoption("--resume", action="store_true", help="go on with the run that --out holds")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -110,6 +132,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if objection:
         pytest.exit(f"--base-url: {objection}", returncode=3)
     out = config.getoption("out")
+    try:
+        shard = shard_from(config.getoption("shard"))
+    except ValueError as problem:
+        pytest.exit(f"--shard: {problem}", returncode=3)
     seed = shared["seed"] if shared else config.getoption("seed")
     state = State(
         loaded=loaded,
@@ -118,12 +144,25 @@ def pytest_configure(config: pytest.Config) -> None:
         patterns=list(config.getoption("case")),
         out=planning.out_folder(Path(out) if out else None, loaded.folder),
         worker=shared,
+        shard=shard,
     )
+    if shared is not None:
+        state.done = frozenset(json.loads(Path(shared["done"]).read_text(encoding="utf-8")))
     config.stash[_STATE] = state
     if not config.option.collectonly and shared is None:
         config.pluginmanager.register(_Controller(config, state), "wardproof-controller")
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         config.pluginmanager.register(_Worker(config, state), "wardproof-worker")
+
+
+def shard_from(text: str | None) -> tuple[int, int] | None:
+    """Number and count of `K/N`; None if there is no text. Raises ValueError."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"([1-9]\d{0,3})/([1-9]\d{0,3})", text)
+    if found is None or int(found[1]) > int(found[2]):
+        raise ValueError(f"{text!r} is no part; the first of three is written 1/3")
+    return int(found[1]), int(found[2])
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:
@@ -155,6 +194,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if case.id in state.planned:
             raise pytest.UsageError(f"two cases have the id {case.id}; names in the target clash")
         state.planned[case.id] = case
+        if suite.is_everywhere(metafunc.function):
+            state.everywhere.add(case.id)
     metafunc.parametrize("case", found, ids=[case.id for case in found])
 
 
@@ -171,6 +212,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not _is_empty(item)]
     state = config.stash.get(_STATE, None)
     shared = state is not None and state.worker is not None
+    if state is not None:
+        _leave_out(config, state, items)
 
     def turn_of(item: pytest.Item) -> int:
         if suite.is_last(getattr(item, "function", None)):
@@ -179,6 +222,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return 1 if shared and _is_sweep(item) else 0
 
     items.sort(key=turn_of)
+
+
+def _leave_out(config: pytest.Config, state: State, items: list[pytest.Item]) -> None:
+    """Leave out what another shard tries, and what has a verdict since before the run resumed.
+
+    What judges all that was done, in a suite or in the run, is tried again if more is done.
+    """
+    cases = [case for item in items if isinstance(case := _case_of(item), Case)]
+    todo = [
+        case
+        for case in cases
+        if case.id not in state.done
+        and case.id not in state.everywhere
+        and (state.shard is None or shard_of(case.id, state.shard[1]) == state.shard[0])
+    ]
+    suites, here = {case.suite for case in todo}, {case.id for case in todo}
+    for case in cases:
+        if case.id in state.everywhere:
+            more = case.suite in suites if case.property == suite.SWEEP else bool(todo)
+            if more or case.id not in state.done:
+                here.add(case.id)
+    gone = [item for item in items if isinstance(c := _case_of(item), Case) and c.id not in here]
+    if gone:
+        config.hook.pytest_deselected(items=gone)
+        left_out = set(gone)
+        items[:] = [item for item in items if item not in left_out]
+    state.elsewhere = frozenset(case.id for case in cases) - here
 
 
 def _is_empty(item: pytest.Item) -> bool:
@@ -203,7 +273,7 @@ def harness(request: pytest.FixtureRequest) -> Harness:
     if state.harness is None:
         assert state.place is not None
         state.opened = state.opened or run.connect(state.loaded, state.place)
-        log = state.out / "target.log"
+        log = run.log_of(state.place.state)
         state.harness = run.harness(state.loaded, state.opened, state.seed, log)
         state.harness.world.profile = state.profile
         recipe = request.config.getoption("recipe")
@@ -215,7 +285,7 @@ def harness(request: pytest.FixtureRequest) -> Harness:
         if state.sweeps is not None:
             state.harness.world.swept = state.sweeps.kept
         if state.opened.wire.journal is not None:
-            state.opened.wire.journal.planned = frozenset(state.planned)
+            state.opened.wire.journal.planned = state.here
     return state.harness
 
 
@@ -246,6 +316,8 @@ class _Worker:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         kept = {item.callspec.id for item in session.items if hasattr(item, "callspec")}
+        self.state.here = frozenset(kept & self.state.planned.keys())
+        kept |= self.state.elsewhere
         self.state.planned = {key: case for key, case in self.state.planned.items() if key in kept}
         self._arrange_sweeps(session.items)
         if self.state.worker is not None:
@@ -360,12 +432,15 @@ class _Worker:
 
     def _records(self, judged: Judged, harness: Harness | None) -> dict[str, Any]:
         redact = self.state.opened.redactor if self.state.opened else None
+        if self.state.opened is not None:
+            self.state.opened.shared.hear()
         verdict: dict[str, Any] = {
             "case": judged.case.id,
             "outcome": judged.verdict.result.value,
             "kind": judged.verdict.kind,
             "word": wording.word(judged.verdict, judged.case),
-            "reason": redact.text(judged.verdict.reason) if redact else judged.verdict.reason,
+            "reason": (redact.text(judged.verdict.reason) if redact else judged.verdict.reason)
+            + self._of_what(judged.case),
             "seconds": round(judged.seconds, 4),
             "control": {
                 "persona": judged.control.exchange.persona,
@@ -388,6 +463,16 @@ class _Worker:
             ]
             verdict["seen"] = evidence.seen(hashes)
         return {"verdict": verdict, "exchanges": exchanges}
+
+    def _of_what(self, case: Case) -> str:
+        """What a verdict on all that was done is about, where that is not the whole run."""
+        if case.id not in self.state.everywhere:
+            return ""
+        if self.state.done:
+            return " (about what was done since the run was resumed)"
+        if self.state.shard is not None:
+            return f" (about what shard {self.state.shard[0]} of {self.state.shard[1]} did)"
+        return ""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
@@ -421,18 +506,25 @@ class _Controller:
         self.config, self.state = config, state
         self._session: pytest.Session | None = None
         self._failed = 0
+        self._mirror: logs.Mirror | None = None
+        self._followed = time.monotonic()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         state = self.state
         self._session = session
         state.stack.enter_context(_terminated_as_interrupted())
-        state.out.mkdir(parents=True, exist_ok=True)
+        try:
+            if self.config.getoption("resume"):
+                state.past = resuming.past(state.out)
+                state.done = state.past.done
+            else:
+                evidence.place(state.out)
+        except (evidence.Unwritable, InvalidDocument) as problem:
+            self._stop(str(problem), 3)
         try:
             state.place = state.stack.enter_context(
-                run.started(
-                    state.loaded, state.out / "target.log", self.config.getoption("base_url")
-                )
+                run.started(state.loaded, state.out, self.config.getoption("base_url"))
             )
             state.opened = run.connect(state.loaded, state.place)
             run.log_everybody_in(state.loaded, state.opened)
@@ -443,8 +535,15 @@ class _Controller:
         except BaseException:
             state.stack.close()
             raise
-        state.ledger = evidence.Ledger(state.out)
-        state.ledger.append(
+        self._mirror = logs.Mirror(state.place.state, state.out, state.opened.redactor)
+        try:
+            state.ledger = evidence.Ledger(state.out, state.past.tail if state.past else None)
+        except evidence.Unwritable as problem:
+            self._stop(str(problem), 3)
+        if state.past is not None:
+            self._resume(state.past)
+            return
+        self._append(
             "run",
             {
                 **run.header(
@@ -462,10 +561,51 @@ class _Controller:
                     "cases": state.patterns,
                     "stop_after": self.config.getoption("stop_after"),
                 },
-                "shard": None,
+                "shard": {"number": state.shard[0], "of": state.shard[1]} if state.shard else None,
                 "started": evidence.timestamp(),
             },
         )
+
+    def _resume(self, past: resuming.Past) -> None:
+        self._append(
+            "resumed", {"at": evidence.timestamp(), "part": past.part, "lost_bytes": past.lost}
+        )
+        start = self.state.loaded.target.system.start
+        if "end" not in past.types and (start is None or self.config.getoption("base_url")):
+            self.state.left_over.append(
+                {
+                    "tenant": None,
+                    "resource": "(unknown)",
+                    "id": "(unknown)",
+                    "reason": "the run was killed before it could remove or list what it had made",
+                }
+            )
+
+    def _append(self, type_: str, record: Mapping[str, Any]) -> None:
+        """Into the ledger; where that cannot be, the run ends."""
+        state = self.state
+        if state.ledger is None:
+            return
+        try:
+            state.ledger.append(type_, record)
+        except evidence.Unwritable as problem:
+            state.ledger = None
+            state.lost = str(problem)
+            self._end_early("the evidence cannot be written")
+            return
+        if self._mirror is not None and time.monotonic() - self._followed > _FOLLOWING:
+            self._followed = time.monotonic()
+            self._mirror.follow()
+
+    def _end_early(self, reason: str) -> None:
+        """Let no further case begin."""
+        if self._session is not None:
+            self._session.shouldstop = reason
+        workers: Any = self.config.pluginmanager.getplugin("dsession")
+        if workers is not None:
+            workers.shouldstop = reason
+        if self.state.opened is not None and self.state.opened.wire.journal is not None:
+            self.state.opened.wire.journal.stop()
 
     def _stop(self, message: str, code: int) -> NoReturn:
         self.state.stack.close()
@@ -489,7 +629,16 @@ class _Controller:
             "seed": state.seed,
             "base_url": state.place.base_url,
             "state": str(state.place.state),
+            "done": str(self._done()),
         }
+
+    def _done(self) -> Path:
+        """Which cases have a verdict already, for workers to read."""
+        assert self.state.place is not None
+        path = self.state.place.state / "done.json"
+        if not path.exists():
+            path.write_text(json.dumps(sorted(self.state.done)), encoding="utf-8")
+        return path
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
@@ -507,31 +656,40 @@ class _Controller:
         if self.state.plan_written or self.state.ledger is None:
             return
         self.state.plan_written = True
+        past = self.state.past
+        if past is not None and past.plan not in {None, plan["plan"]["digest"]}:
+            self._stop(
+                f"{self.state.out}: other cases were planned when this run began; run again with "
+                "another --out",
+                3,
+            )
         for type_, record in plan.items():
-            self.state.ledger.append(type_, record)
+            if past is None or type_ not in past.types:
+                self._append(type_, record)
+        if self.state.ledger is not None:
+            with contextlib.suppress(OSError):  # what cannot be written is told by what writes
+                self.state.ledger.sync()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        ledger = self.state.ledger
-        if ledger is None:
+        if self.state.ledger is None:
             return
         worker = getattr(report, "worker_id", "")
+        past = self.state.past
+        sign = "-".join(one for one in (f"r{past.part}" if past else "", worker) if one)
         for name, value in report.user_properties:
             if name != _PROPERTY:
                 continue
-            record = json.loads(str(value))
+            record = recording.numbered(json.loads(str(value)), sign)
+            if self.state.opened is not None:
+                self.state.opened.shared.hear()
+                record = recording.redacted(record, self.state.opened.redactor)
             for exchange in record["exchanges"]:
-                ledger.append("exchange", {**exchange, "id": _of(worker, exchange["id"])})
-            verdict = record["verdict"]
-            verdict["exchanges"] = [_of(worker, one["id"]) for one in record["exchanges"]]
-            for finding in verdict["findings"]:
-                finding["exchanges"] = [_of(worker, one) for one in finding["exchanges"]]
-            ledger.append("verdict", verdict)
-            self._failed += verdict["outcome"] == Result.FAIL.value
+                self._append("exchange", exchange)
+            self._append("verdict", record["verdict"])
+            self._failed += record["verdict"]["outcome"] == Result.FAIL.value
         enough = self.config.getoption("stop_after")
-        if enough and self._failed >= enough and self._session is not None:
-            self._session.shouldstop = f"{self._failed} cases failed"
-            if self.state.opened is not None and self.state.opened.wire.journal is not None:
-                self.state.opened.wire.journal.stop()
+        if enough and self._failed >= enough:
+            self._end_early(f"{self._failed} cases failed")
         report.user_properties = [
             (name, value) for name, value in report.user_properties if name != _PROPERTY
         ]
@@ -550,24 +708,33 @@ class _Controller:
     def pytest_unconfigure(self) -> None:
         self._end()
         self.state.stack.close()
+        if self.state.lost:
+            print(f"{self.state.lost}\n{_CUT_SHORT}", file=sys.stderr)
+            self.state.lost = ""
 
     def _end(self) -> None:
-        ledger = self.state.ledger
-        if ledger is None:
+        if self.state.ledger is None:
             return
+        redactor = self.state.opened.redactor if self.state.opened else None
         for record in self.state.left_over:
-            ledger.append("left_over", record)
-        ledger.append(
+            self._append("left_over", redactor.tree(record) if redactor else record)
+        self._append(
             "end",
             {"finished": evidence.timestamp(), "interrupted": self.state.interrupted},
         )
-        ledger.close()
-        self.state.ledger = None
+        ledger, self.state.ledger = self.state.ledger, None
+        if ledger is not None:
+            with contextlib.suppress(OSError):
+                ledger.sync()
+            ledger.close()
 
 
 def _plan_of(state: State) -> dict[str, dict[str, Any]]:
     """The records by type that say what is planned, and which clauses it gives evidence for."""
-    cases = [evidence.holdable(evidence.case_record(case)) for case in state.planned.values()]
+    cases = [
+        evidence.holdable(evidence.case_record(case, everywhere=case.id in state.everywhere))
+        for case in state.planned.values()
+    ]
     planned = {(case.suite, case.property) for case in state.planned.values()}
     cited = {of: ids for of, ids in state.cited.items() if of in planned}
     return {
@@ -591,10 +758,6 @@ def _terminated_as_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _of(worker: str, exchange: str) -> str:
-    return f"{worker}-{exchange}" if worker else exchange
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

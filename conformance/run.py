@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance import policy
+from conformance import logs, policy
 from conformance.evidence import SCHEMA
 from conformance.harness import Harness
 from conformance.inventory import Documented, NoDocument
@@ -20,7 +20,7 @@ from conformance.inventory import read as read_document
 from conformance.journal import Journal
 from conformance.loading import Loaded
 from conformance.model import Message
-from conformance.redaction import Redactor
+from conformance.redaction import Redactor, Shared
 from conformance.replicas import Replicas
 from conformance.server import Server
 from conformance.session import Session
@@ -38,10 +38,11 @@ class Place:
 
 
 @contextlib.contextmanager
-def started(loaded: Loaded, log: Path, base_url: str | None = None) -> Iterator[Place]:
+def started(loaded: Loaded, out: Path, base_url: str | None = None) -> Iterator[Place]:
     """The target, started if it is to be; its logins in a private folder that is removed.
 
-    `base_url` names a target that already runs. Raises Unreachable.
+    When it has ended, its log is in `out`, without secrets. `base_url` names a target that already
+    runs. Raises Unreachable.
     """
     system = loaded.target.system
     state = Path(tempfile.mkdtemp(prefix="wardproof-"))
@@ -51,7 +52,12 @@ def started(loaded: Loaded, log: Path, base_url: str | None = None) -> Iterator[
     try:
         if system.start is not None and base_url is None:
             server = Server(
-                system.start, loaded.folder, system.base_url, loaded.generated, log, data
+                system.start,
+                loaded.folder,
+                system.base_url,
+                loaded.generated,
+                log_of(state),
+                data,
             )
             server.wait()
         where = base_url or (server.base_url if server else system.base_url)
@@ -59,28 +65,44 @@ def started(loaded: Loaded, log: Path, base_url: str | None = None) -> Iterator[
     finally:
         if server is not None:
             server.stop()
+        with contextlib.suppress(OSError):  # the log of a target is worth no run
+            logs.finish(state, out, _knowing(loaded, state))
         shutil.rmtree(state, ignore_errors=True)
         shutil.rmtree(data, ignore_errors=True)
 
 
+def log_of(state: Path) -> Path:
+    """Where the target's log is written while the run goes on."""
+    return logs.folder(state) / "target.log"
+
+
+def _knowing(loaded: Loaded, state: Path) -> Redactor:
+    """A redactor that knows all that any process of the run learned."""
+    redactor = Redactor(loaded.secrets)
+    Shared(state, redactor).close()
+    return redactor
+
+
 @dataclass
 class Open:
-    """A wire to the target and a session for every persona."""
+    """A wire to the target and a session for every persona; what the run knows of secrets."""
 
     wire: Wire
     sessions: dict[str, Session]
     redactor: Redactor
+    shared: Shared
 
 
 def connect(loaded: Loaded, place: Place) -> Open:
     """Sessions for all personas and anonymous; nobody has logged in yet."""
     redactor = Redactor(loaded.secrets)
+    shared = Shared(place.state, redactor)
     wire = Wire(loaded.target, place.base_url, redactor)
     if loaded.target.audit is not None:
         wire.journal = Journal(loaded.target, place.state, place.base_url)
     names = (*loaded.target.personas, ANONYMOUS)
     sessions = {name: Session(wire, name, place.state) for name in names}
-    return Open(wire, sessions, redactor)
+    return Open(wire, sessions, redactor, shared)
 
 
 def log_everybody_in(loaded: Loaded, opened: Open) -> None:

@@ -88,6 +88,11 @@ def objections_to_clauses(test: object) -> list[str]:
     return [said for said in map(objection_to, cited_by(test)) if said]
 
 
+def is_everywhere(test: object) -> bool:
+    """Whether every shard of a run has to try a test's cases: they judge what that shard did."""
+    return is_last(test) or getattr(test, "__name__", "") == f"test_{SWEEP}"
+
+
 def has_cases(test: object) -> bool:
     """Whether a test was marked with `cases`."""
     return hasattr(test, _ATTRIBUTE)

@@ -233,6 +233,8 @@ class Wire:
             started=started,
             seconds=seconds,
         )
+        if exchange.answer is not None:
+            self.redactor.overhear(exchange.answer.headers, exchange.answer.body)
         if self.journal is not None:
             self.journal.sent(exchange)
         for watch in self.watchers:
