@@ -24,10 +24,12 @@ from conformance.commands import (
     UNREACHABLE,
     WRONG_CALL,
     WrongCall,
+    bundle,
     drift,
     gate,
     keygen,
     report,
+    verify,
     waive,
 )
 from conformance.document import InvalidDocument, meant
@@ -41,10 +43,12 @@ HOSPITAL = HOME / "fixtures" / "targets" / "hospital"
 
 
 COMMANDS: Mapping[str, ModuleType] = {
+    "bundle": bundle,
     "drift": drift,
     "gate": gate,
     "keygen": keygen,
     "report": report,
+    "verify": verify,
     "waive": waive,
 }
 """Commands in modules of their own: `add` describes the arguments, `run` answers."""

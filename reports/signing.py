@@ -67,12 +67,16 @@ def public_of(private: bytes) -> str:
 
 def sign(payload_type: str, payload: bytes, private: bytes) -> dict[str, Any]:
     """An envelope around `payload` with one signature."""
-    envelope = {
+    return countersign(unsigned(payload_type, payload), private)
+
+
+def unsigned(payload_type: str, payload: bytes) -> dict[str, Any]:
+    """An envelope around `payload` that nobody has signed."""
+    return {
         "payloadType": payload_type,
         "payload": base64.b64encode(payload).decode(),
         "signatures": [],
     }
-    return countersign(envelope, private)
 
 
 def countersign(envelope: Mapping[str, Any], private: bytes) -> dict[str, Any]:
