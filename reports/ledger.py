@@ -6,6 +6,7 @@ A run that was killed leaves a readable beginning, perhaps with a last line cut 
 
 import hashlib
 import json
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from reports.printable import may_be_unsafe, one_line, printable_json
 from reports.proofs import Detail
+from reports.shards import shard_of
 
 Outcome = Literal["pass", "fail", "inconclusive", "not_claimed", "not_tested"]
 Severity = Literal[
@@ -132,7 +134,8 @@ class Case:
     """One planned check. Suite-wide cases have no persona, resource or operation.
 
     `other` is the tenant of the instance when it is not the persona's, `kind` what the operation
-    does (read, list, create …), `field` the one property that the case is about.
+    does (read, list, create …), `field` the one property that the case is about. A case that is
+    tried `everywhere` judges what was done before it, so every shard tries it.
     """
 
     id: str
@@ -151,6 +154,7 @@ class Case:
     other: str | None = None
     kind: str | None = None
     field: str | None = None
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +303,58 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """When a run that was killed or interrupted went on, and how much of a cut line was lost."""
+
+    at: str
+    part: int = 1
+    lost_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of the ledgers that were joined: its run, which shard, the SHA-256 of its last line."""
+
+    id: str
+    shard: Shard
+    head: str
+    records: int
+    started: str
+    finished: str | None = None
+    platform: dict[str, str] = field(default_factory=dict)
+    resumed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The ledgers that a run's ledger was joined from, by number of their shard."""
+
+    parts: tuple[Part, ...]
+
+
+class Exchanges(Mapping[str, Exchange]):
+    """The exchanges of a run by their ids, packed: one is only unpacked when it is looked at."""
+
+    def __init__(self) -> None:
+        self._packed: dict[str, bytes] = {}
+
+    def keep(self, identifier: str, line: bytes) -> None:
+        """Adds the exchange that a line of the ledger holds."""
+        self._packed[identifier] = zlib.compress(line, 1)
+
+    def __getitem__(self, identifier: str) -> Exchange:
+        record = _read_line(zlib.decompress(self._packed[identifier]))
+        found: Exchange = _ADAPTERS["exchange"].validate_python(record)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._packed)
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """A whole run as its ledger tells it. All text in it is printable.
 
@@ -306,7 +362,8 @@ class Run:
     last line was incomplete, `broken_at` is the `seq` of the first record that does not
     follow from the one before it, `head` the SHA-256 of the last whole line.
     `unplanned` are verdicts without a planned case, `repeated` cases with more than one verdict.
-    `frameworks` and `clauses` are empty if the ledger does not tell of any.
+    `frameworks` and `clauses` are empty if the ledger does not tell of any. `resumed` says how
+    often the run went on after it had been cut short, `merged` which parts it was joined from.
     """
 
     header: Header
@@ -324,16 +381,25 @@ class Run:
     repeated: tuple[str, ...] = ()
     frameworks: tuple[Framework, ...] = ()
     clauses: tuple[Clause, ...] = ()
+    resumed: tuple[Resumed, ...] = ()
+    merged: tuple[Part, ...] = ()
 
     def verdict(self, case: Case) -> Verdict:
-        """The verdict on `case`; one that says "not tested" if the run ended before it."""
+        """The verdict on `case`; "not tested" if the run ended before it or a shard is elsewhere."""
         return self.verdicts.get(case.id) or Verdict(
             case=case.id,
             outcome="not_tested",
-            kind="no-verdict",
+            kind="no-verdict" if self.tries(case) else "other-shard",
             word="not-tested",
-            reason="The run ended before this case had a verdict.",
+            reason="The run ended before this case had a verdict."
+            if self.tries(case)
+            else "Another shard of the run tries this case.",
         )
+
+    def tries(self, case: Case) -> bool:
+        """Whether the case belongs to this run, which may be one shard of a greater one."""
+        shard = self.header.shard
+        return shard is None or case.everywhere or shard_of(case.id, shard.of) == shard.number
 
     def judged(self) -> Iterator[tuple[Case, Verdict]]:
         """Every planned case with its verdict, in the order of the plan."""
@@ -359,6 +425,8 @@ _ADAPTERS: dict[str, TypeAdapter[Any]] = {
     "exchange": TypeAdapter(Exchange),
     "left_over": TypeAdapter(LeftOver),
     "end": TypeAdapter(End),
+    "resumed": TypeAdapter(Resumed),
+    "merged": TypeAdapter(Merged),
 }
 
 
@@ -383,13 +451,14 @@ def read(folder: Path) -> Run:
 
 def read_from(source: BinaryIO, path: str) -> Run:
     """The same as `read` for a ledger that lies anywhere; `path` says where, for messages."""
-    lines, last_is_whole = _lines(source.read())
     header: Header | None = None
     cases: dict[str, Case] = {}
     digests: list[str] = []
     verdicts: dict[str, Verdict] = {}
-    times_judged: Counter[str] = Counter()
-    exchanges: dict[str, Exchange] = {}
+    times_judged: Counter[tuple[str, int]] = Counter()
+    resumed: list[Resumed] = []
+    merged: tuple[Part, ...] = ()
+    exchanges = Exchanges()
     left_overs: list[LeftOver] = []
     clauses = Clauses((), ())
     end: End | None = None
@@ -398,9 +467,9 @@ def read_from(source: BinaryIO, path: str) -> Run:
     expected_prev = _FIRST
     records = 0
 
-    for number, line in enumerate(lines, start=1):
-        is_last = number == len(lines)
-        record = _record(path, number, line, may_be_cut=is_last and not last_is_whole)
+    for number, ended in enumerate(source, start=1):
+        line = ended.removesuffix(b"\n")
+        record = _record(path, number, line, may_be_cut=line is ended)
         if record is None:
             cut = True
             break
@@ -413,11 +482,7 @@ def read_from(source: BinaryIO, path: str) -> Run:
         records += 1
         match entry := _entry(path, number, record):
             case Header():
-                if header is not None:
-                    raise LedgerError(
-                        f"{path}:{number}: a second `run` record; one run, one ledger"
-                    )
-                header = entry
+                header = _only(header, entry, f"{path}:{number}")
             case _ if header is None:
                 raise LedgerError(f"{path}:{number}: the first record must be a `run` record")
             case Plan():
@@ -426,14 +491,19 @@ def read_from(source: BinaryIO, path: str) -> Run:
             case Clauses():
                 clauses = entry
             case Verdict():
-                times_judged[entry.case] += 1
+                times_judged[entry.case, len(resumed)] += 1
                 verdicts[entry.case] = _graver(verdicts.get(entry.case), entry)
             case Exchange():
-                exchanges[entry.id] = entry
+                exchanges.keep(entry.id, line)
             case LeftOver():
                 left_overs.append(entry)
             case End():
                 end = entry
+            case Resumed():
+                resumed.append(entry)
+                end = None
+            case Merged():
+                merged = entry.parts
     if header is None:
         raise LedgerError(
             f"{path}: holds no whole `run` record; the run ended before it began, so run it again"
@@ -451,24 +521,34 @@ def read_from(source: BinaryIO, path: str) -> Run:
         head=expected_prev,
         plan_digests=tuple(dict.fromkeys(digests)),
         unplanned=tuple(case for case in verdicts if case not in cases),
-        repeated=tuple(case for case, times in times_judged.items() if times > 1),
+        repeated=_repeated(times_judged, cases),
         frameworks=clauses.frameworks,
         clauses=clauses.clauses,
+        resumed=tuple(resumed),
+        merged=merged,
     )
 
 
-def _lines(ledger: bytes) -> tuple[list[bytes], bool]:
-    """The lines of the ledger, and whether the last one has its line end."""
-    lines = ledger.split(b"\n")
-    if lines[-1] == b"":
-        return lines[:-1], True
-    return lines, False
+def _only(former: Header | None, header: Header, place: str) -> Header:
+    if former is not None:
+        raise LedgerError(f"{place}: a second `run` record; one run, one ledger")
+    return header
+
+
+def _repeated(times: Mapping[tuple[str, int], int], cases: Mapping[str, Case]) -> tuple[str, ...]:
+    """Cases that were judged too often: those that judge a whole part are judged once in each."""
+    parts = Counter(case for case, _ in times)
+    twice = {case for (case, _), number in times.items() if number > 1}
+    return tuple(
+        case
+        for case in parts
+        if (parts[case] > 1 and not (case in cases and cases[case].everywhere)) or case in twice
+    )
 
 
 def _record(path: str, number: int, line: bytes, *, may_be_cut: bool) -> dict[str, Any] | None:
-    text = line.decode("utf-8", errors="replace")
     try:
-        record = json.loads(text)
+        record = _read_line(line)
     except (ValueError, RecursionError) as error:
         if may_be_cut:
             return None
@@ -478,8 +558,13 @@ def _record(path: str, number: int, line: bytes, *, may_be_cut: bool) -> dict[st
         ) from None
     if not isinstance(record, dict) or not isinstance(record.get("type"), str):
         raise LedgerError(f"{path}:{number}: a record must be an object with a `type`")
-    safe: dict[str, Any] = printable_json(record) if may_be_unsafe(text) else record
-    return safe
+    return record
+
+
+def _read_line(line: bytes) -> Any:
+    text = line.decode("utf-8", errors="replace")
+    record = json.loads(text)
+    return printable_json(record) if may_be_unsafe(text) else record
 
 
 def _entry(path: str, number: int, record: dict[str, Any]) -> object:

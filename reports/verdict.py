@@ -123,6 +123,7 @@ def lasting_doubts(run: Run, counts: Counts) -> list[str]:
         ),
         (run.end is not None and run.end.interrupted, "The run was interrupted."),
         (missing > 0, f"{cases(missing)} {_has(missing)} no verdict."),
+        (run.header.shard is not None, _part_sentence(run)),
         (counts.total == 0, "No case was planned, so nothing was tested."),
         (
             counts.total > 0 and counts.passed + counts.failed == 0,
@@ -133,7 +134,17 @@ def lasting_doubts(run: Run, counts: Counts) -> list[str]:
 
 
 def _missing(run: Run) -> int:
-    return sum(case.id not in run.verdicts for case in run.cases)
+    return sum(case.id not in run.verdicts and run.tries(case) for case in run.cases)
+
+
+def _part_sentence(run: Run) -> str:
+    shard = run.header.shard
+    if shard is None:
+        return ""
+    return (
+        f"This is shard {shard.number} of {shard.of}; what the others try is not in it. Join them "
+        "with wardproof merge."
+    )
 
 
 def _open(run: Run, counts: Counts) -> list[str]:
