@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from conformance import policy
+from conformance import policy, triage
 from conformance.home import HOME
 from conformance.model import Because, Case, Exchange, Expected, Relation, Verdict, decode
 from conformance.redaction import MASKED, Redactor
@@ -118,6 +118,9 @@ def finding(world: World, case: Case, verdict: Verdict) -> dict[str, Any]:
         "resource": "the target" if unknown else _words(resource or ""),
     }
     message = re.sub(r"\s+", " ", str(known["says"]).format(**told)).strip()
+    symptom = triage.symptom(world, case, verdict, name, (resource, operation))
+    rating = triage.rate(symptom, known)
+    fill = _filling(case, told, resource, operation, roles)
     by_reason = name.startswith(("leak", "disclosure"))
     which = detail.get("key", "") if recipe is not None else verdict.reason if by_reason else ""
     key = f"{name}|{tried.id}|{which}"
@@ -126,9 +129,13 @@ def finding(world: World, case: Case, verdict: Verdict) -> dict[str, Any]:
         "rule": name,
         "suite": tried.suite,
         "case": tried.id,
-        "severity": known["severity"],
-        "urgency": known["urgency"],
-        "noise": known["noise"],
+        "severity": rating.severity,
+        "urgency": rating.urgency,
+        "noise": rating.noise,
+        "affects_data": rating.affects_data,
+        "affects_workflow": rating.affects_workflow,
+        "affected": redactor.text(rating.affected.format(**fill)),
+        "could": redactor.text(_sentence(rating.could.format(**fill))),
         "title": known["title"],
         "message": redactor.text(message),
         "persona": persona,
@@ -145,6 +152,33 @@ def finding(world: World, case: Case, verdict: Verdict) -> dict[str, Any]:
         "owasp": known.get("owasp"),
         **({"recipe": redactor.tree(recipe)} if recipe is not None else {}),
     }
+
+
+def _filling(
+    case: Case,
+    told: dict[str, str],
+    resource: str | None,
+    operation: str | None,
+    roles: tuple[str, ...],
+) -> dict[str, str]:
+    """What the templates of triage.yaml are filled with."""
+    about = _words(resource) if resource else "patient"
+    role = " and ".join(_words(one) for one in roles) or "person"
+    own = case.tenant if case.tenant not in {None, "default"} else None
+    return {
+        "who": told["who"],
+        "whom": told["whom"],
+        "role": "whoever" if ANONYMOUS in roles else f"every {role}",
+        "resource": about,
+        "records": f"{about} records",
+        "operation": _words(operation or "it"),
+        "tenant": f"the organisation {own}" if own else "the organisation",
+        "other": f"the organisation {case.other}" if case.other else "another organisation",
+    }
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _defect(

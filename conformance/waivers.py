@@ -215,7 +215,9 @@ def _appended(path: Path, row: Mapping[str, Any], *, is_first: bool) -> str:
     lines = before.splitlines()
     if is_first:
         # An empty list gives way to one that can be added to.
-        lines = [line for line in lines if not _EMPTY.match(line)] + ["waivers:"]
+        comments = [found["comment"] for line in lines if (found := _EMPTY.match(line))]
+        lines = [line for line in lines if not _EMPTY.match(line)]
+        lines.append("  ".join(["waivers:", *filter(None, comments)]))
         indent = "  "
     else:
         line, column = Document(path).place(("waivers", 0))
@@ -224,7 +226,7 @@ def _appended(path: Path, row: Mapping[str, Any], *, is_first: bool) -> str:
     return end.join([*lines, *(indent + one for one in block.splitlines())]) + end
 
 
-_EMPTY = re.compile(r"waivers:\s*(\[\s*\]|~|null)?\s*(#.*)?$")
+_EMPTY = re.compile(r"waivers:\s*(\[\s*\]|~|null)?\s*(?P<comment>#.*)?$")
 
 
 def _row(waiver: Waiver) -> dict[str, Any]:

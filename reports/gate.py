@@ -309,13 +309,13 @@ def _failures(run: Run, accepted: Mapping[str, Waiver]) -> Iterator[Check]:
     yield Check(
         "No promise is bypassed without a waiver",
         "broken" if bypassed else "kept",
-        (f"{cases(bypassed)} failed without a waiver." if bypassed else "None is.") + under,
+        (f"{cases(bypassed)} failed without a waiver." if bypassed else "None.") + under,
     )
     refused = len(left["over-restriction"])
     yield Check(
         "Nothing granted is refused without a waiver",
         "broken" if refused else "kept",
-        f"{cases(refused)} failed without a waiver." if refused else "Nothing is.",
+        f"{cases(refused)} failed without a waiver." if refused else "Nothing.",
     )
 
 
@@ -331,19 +331,20 @@ def _left_open(run: Run, accepted: Mapping[str, Waiver], level: Level) -> Iterat
     rows = (
         (
             "inconclusive",
-            "Every case came to a conclusion",
+            "Every case is concluded",
             level.inconclusive,
             could_not_be_concluded,
         ),
-        ("not_tested", "Every case was tested", level.not_tested, was_not_tested),
+        ("not_tested", "Every case is tested", level.not_tested, was_not_tested),
     )
     for outcome, name, most, sentence in rows:
         found = [case for case, verdict in run.judged() if verdict.outcome == outcome]
         left = [one for one in found if one.id not in accepted and one.id in run.verdicts]
         waived = sum(one.id in accepted for one in found)
-        says = sentence(len(left)) if left else "All did." if outcome == "inconclusive" else "Yes."
+        says = sentence(len(left)) if left else "" if waived else "All of them."
         if waived:
-            says += f" {cases(waived)} under a waiver."
+            under = f"{cases(waived)} {'is' if waived == 1 else 'are'} not, under a waiver."
+            says = f"{says} {under}".strip()
         if left and len(left) <= most:
             says += f" The level {level.name} lets {most} through."
         yield Check(name, "open" if len(left) > most else "kept", says)
@@ -382,11 +383,11 @@ def _waived(found: _Sorted) -> Iterator[Check]:
         ("No waiver is expired", found.expired),
         ("No waiver is unused", found.unused),
         ("No waiver is widened", found.widened),
-        ("Every waiver is allowed at this level", found.refused),
+        ("No waiver is more than this level allows", found.refused),
     )
     for name, waivers in rows:
         says = " ".join(f"{_named(one)}: {found.why[one.id]}." for one in waivers)
-        yield Check(name, "broken" if waivers else "kept", says or "None is left over.")
+        yield Check(name, "broken" if waivers else "kept", says or "None.")
 
 
 def _named(waiver: Waiver) -> str:
@@ -403,7 +404,7 @@ def _reasons(checks: Iterable[Check], found: _Sorted, decision: Decision) -> Ite
     used = {waiver.id for waiver in found.accepted.values()}
     if used:
         risks = f"{len(used)} accepted risk{'s' * (len(used) != 1)}"
-        yield f"It stands beside {risks}; the verdict of the run is {decision.verdict}."
+        yield f"It counts on {risks}; the run by itself is {decision.verdict}."
     if found.idle:
         yield (
             f"{len(found.idle)} waiver{'s' * (len(found.idle) != 1)} could not be told to be used "

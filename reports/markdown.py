@@ -52,7 +52,10 @@ def code(text: str, limit: int = 300) -> str:
 def _head(run: Run, decision: Decision, gate: Gate | None) -> Iterator[str]:
     verdict = decision.verdict if gate is None else gate.verdict
     sign = {"conformant": "✅", "not conformant": "❌", "inconclusive": "❔"}[verdict]
-    yield f"## {sign} Wardproof: {verdict}"
+    beside = (
+        " with accepted risks" if gate is not None and gate.accepted and not gate.exit_code else ""
+    )
+    yield f"## {sign} Wardproof: {verdict}{beside}"
     target = run.header.target
     of = " ".join(filter(None, (target.name, target.version)))
     yield (
@@ -70,7 +73,7 @@ def _gate(gate: Gate | None) -> Iterator[str]:
     if gate is None:
         return
     yield f"### Gate {code(gate.level.name, 40)}, as of {gate.today}"
-    rows = [(check.name, _SIGNS[check.state], code(check.says)) for check in gate.checks]
+    rows = [(check.name, _SIGNS[check.state], code(check.says, 600)) for check in gate.checks]
     yield _table(("asked", "kept", "what came of it"), rows)
     yield f"The run by itself is {gate.decision.verdict}; no waiver changes that."
 

@@ -72,17 +72,24 @@ def today() -> dt.date:
 
 def opened(path: Path) -> tuple[Run, tuple[Waiver, ...]]:
     """A run and the waivers that are kept with it, of its folder or bundle."""
+    from reports.bundle import BundleError
+    from reports.bundle import opened as bundle_at
     from reports.ledger import LedgerError, read
     from reports.waivers import of_plain
 
     try:
+        if path.is_file():
+            with bundle_at(path) as bundle:
+                return bundle.run(), bundle.waivers()
         found = read(path)
         kept = path / "waivers.json"
         return found, of_plain(json.loads(kept.read_text("utf-8"))) if kept.exists() else ()
-    except LedgerError as error:
+    except (LedgerError, BundleError) as error:
         raise WrongCall(str(error)) from None
-    except (OSError, ValueError) as error:
-        raise WrongCall(f"{path}: its waivers cannot be read: {error}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise WrongCall(
+            f"{path / 'waivers.json'}: cannot be read ({error}); give the waivers with --waivers"
+        ) from None
 
 
 def waivers_of(path: Path) -> tuple[Waiver, ...]:
