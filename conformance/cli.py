@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from conformance import __version__, planning
+from conformance import __version__, continuing, evidence, planning
 from conformance.cases import Profile
 from conformance.commands import (
     CONFORMANT,
@@ -25,9 +25,11 @@ from conformance.commands import (
     WRONG_CALL,
     WrongCall,
     bundle,
+    certify,
     drift,
     gate,
     keygen,
+    merge,
     report,
     verify,
     waive,
@@ -44,9 +46,11 @@ HOSPITAL = HOME / "fixtures" / "targets" / "hospital"
 
 COMMANDS: Mapping[str, ModuleType] = {
     "bundle": bundle,
+    "certify": certify,
     "drift": drift,
     "gate": gate,
     "keygen": keygen,
+    "merge": merge,
     "report": report,
     "verify": verify,
     "waive": waive,
@@ -91,6 +95,16 @@ def _parser() -> argparse.ArgumentParser:
         "--stop-after", type=int, metavar="N", help="stop at so many failed cases (one process)"
     )
     run.add_argument("--no-allure", action="store_true", help="without the Allure report")
+    run.add_argument(
+        "--resume",
+        type=Path,
+        metavar="DIR",
+        help="go on with a run that was killed or interrupted, as it was started",
+    )
+    run.add_argument(
+        "--shard", metavar="K/N", help="only the K-th of N parts, to be joined with merge"
+    )
+    run.set_defaults(profile=None)
     _load(run)
 
     plan = command("plan", "Show every case and request that a run would send; send none.")
@@ -283,6 +297,11 @@ HOME_INI = Path(__file__).with_name("suites.ini")
 
 def _run(options: argparse.Namespace) -> int:
     console = Console(stderr=True, highlight=False)
+    if options.resume is not None:
+        options = continuing.call(options, suites())
+    options.profile = options.profile or Profile.GATE.value
+    if options.shard is not None and options.seed is None:
+        raise WrongCall("--shard: parts are joined only if all had one seed, so say --seed N too")
     for path in _paths(options.suite):
         # Workers of xdist go on without a suite that cannot be loaded.
         for file in sorted(path.rglob("test_*.py")) if path.is_dir() else [path]:
@@ -290,14 +309,24 @@ def _run(options: argparse.Namespace) -> int:
     driving.ask(_means(options))
     loaded = load(options.target)
     out = planning.out_folder(options.out, options.target)
-    (out / "evidence.jsonl").unlink(missing_ok=True)
+    more = [f"--shard={options.shard}"] if options.shard else []
+    before = 0
+    if options.resume is not None:
+        more.append("--resume")
+        before = (out / evidence.LEDGER).stat().st_size
+    else:
+        try:
+            evidence.place(out)
+        except evidence.Unwritable as unwritable:
+            raise WrongCall(str(unwritable)) from None
     display = Display(console, out)
-    code = _pytest(options, out, display, _workers(options, loaded.target))
+    code = _pytest(options, out, display, _workers(options, loaded.target), more)
     for problem in display.problems:
         console.print(problem, markup=False)
-    if code in {WRONG_CALL, UNREACHABLE} and not (out / "evidence.jsonl").exists():
+    written = (out / evidence.LEDGER).stat().st_size if (out / evidence.LEDGER).exists() else 0
+    if code in {WRONG_CALL, UNREACHABLE} and written == before:
         return code
-    if not (out / "evidence.jsonl").exists():
+    if not written:
         raise WrongCall("the run left no evidence; the message above says why")
     return report.make(out, allure=not options.no_allure)
 

@@ -268,7 +268,10 @@ def _level(case: Case, verdict: Verdict) -> Level | None:
     match verdict.word:
         case "conform-allow":
             return "open"
-        case "conform-deny" | "over-restriction":
+        case "conform-deny":
+            # Where the operation was to be served, it was something else that was refused.
+            return "closed" if case.expected != "allow" else None
+        case "over-restriction":
             return "closed"
         case "inconclusive" | "not-tested":
             return "unknown"
