@@ -95,7 +95,7 @@ def contents(
     inspection = chain.inspect(ledger)
     asked = levels()[level] if level is not None else level_for(run.header.profile)
     gate = judge(run, waivers, asked, as_of)
-    pages = {name: text.encode() for name, text in rendered(run).items()}
+    pages = {name: text.encode() for name, text in rendered(run, gate).items()}
     if oscal:
         pages[OSCAL] = oscal_text(run, gate).encode()
     files = {

@@ -1,28 +1,34 @@
 """All reports of a run, written beside its ledger."""
 
 import errno
+import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from reports.allure.executor import kept
 from reports.allure.history import HistoryError, gather, lines, point
 from reports.allure.results import Results, write_results
 from reports.allure.site import AllureUnavailable, Site, default_cache, generate
+from reports.gate import Gate, Level, judge, level_for
 from reports.html import matrix_html, proofs_html, report_html
 from reports.junit import junit_text
 from reports.ledger import LEDGER_NAME, Run, read
+from reports.markdown import markdown
 from reports.matrix import Matrix, access_matrix
 from reports.matrix_svg import matrix_svg
 from reports.printable import one_line
 from reports.sarif import sarif_text
 from reports.summary import summary_text
 from reports.verdict import Decision, decide
+from reports.waivers import Waiver, of_plain, plain
 
 REPORT = "report/index.html"
 RESULTS = "allure-results"
+WAIVERS = "waivers.json"
 _FOLDERS = ("report", RESULTS)
 # What a call that was killed left behind goes with the next one.
 _UNDER_WAY = ".reports-in-the-making"
@@ -36,7 +42,7 @@ class ReportsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What was written, and the run and decision that it was made from.
+    """What was written, and the run, its decision and the gate that it was made from.
 
     `allure` is None if no Allure report was asked for or could be made. `allure_problem` says in
     one sentence why there is none, or what it lacks; all else stands without it.
@@ -44,9 +50,11 @@ class Published:
 
     run: Run
     decision: Decision
+    gate: Gate
     summary: Path
     sarif: Path
     junit: Path
+    markdown: Path
     report: Path
     matrix: Path
     allure_results: Path
@@ -57,6 +65,9 @@ class Published:
 def publish(
     folder: Path,
     *,
+    waivers: Sequence[Waiver] | None = None,
+    level: Level | None = None,
+    today: date | None = None,
     allure: bool = True,
     allure_cache: Path | None = None,
     allure_history: Path | None = None,
@@ -64,24 +75,33 @@ def publish(
 ) -> Published:
     """Writes every report of the run in `folder` beside its ledger.
 
-    `summary.json`, `findings.sarif`, `junit.xml`, `report/index.html`, `report/access-matrix.svg`
-    and `allure-results/`: the same ledger gives the same bytes. With `allure` also
-    `report/allure/`, `report/allure.html` and a link to it, made by a program that is installed
-    below `allure_cache` when first needed; `allure_history` is a file that gathers the outcomes
-    of runs for its trends. `executor` is the build that made the run; without it, the one that
-    earlier results in `folder` name stays.
+    `summary.json`, `summary.md`, `findings.sarif`, `junit.xml`, `report/index.html`,
+    `report/access-matrix.svg` and `allure-results/`: the same ledger gives the same bytes, with
+    the same waivers on the same day. `waivers` are kept in `waivers.json`, and taken from there
+    if none are handed over; `level` is by default the one for the profile of the run, `today` the
+    day on which the run ended.
+
+    With `allure` also `report/allure/`, `report/allure.html` and a link to it, made by a program
+    that is installed below `allure_cache` when first needed; `allure_history` is a file that
+    gathers the outcomes of runs for its trends. `executor` is the build that made the run;
+    without it, the one that earlier results in `folder` name stays.
 
     All is written elsewhere in the folder first and put in place at the end, so that a failure
     leaves the ledger and earlier reports as they were. Raises LedgerError if the ledger cannot be
-    read, ReportsError if the reports cannot be written.
+    read, ReportsError if the waivers cannot or the reports cannot be written.
     """
     run = read(folder)
-    decision = decide(run)
-    matrix = access_matrix(run)
+    if waivers is None:
+        waivers = kept_waivers(folder)
+    gate = judge(run, waivers, level or level_for(run.header.profile), today or _last_day(run))
+    decision = gate.decision
+    matrix = access_matrix(run, gate.accepted)
     site, problem = None, None
     with _explained(folder), _under_way(folder) as work:
-        for name, text in _texts(run, decision, matrix).items():
+        for name, text in _texts(run, decision, matrix, gate).items():
             _write(work / name, text)
+        if waivers:
+            _write(work / WAIVERS, json.dumps(plain(waivers), indent=1, ensure_ascii=False) + "\n")
         pages = {"Access matrix": matrix_html(run, matrix)}
         proofs = proofs_html(run)
         if proofs is not None:
@@ -91,6 +111,7 @@ def publish(
             decision,
             pages,
             work / RESULTS,
+            owners={key: waiver.owner for key, waiver in gate.accepted.items()},
             executor=executor or kept(folder / RESULTS),
         )
         if allure:
@@ -110,15 +131,19 @@ def publish(
                 problem = str(unavailable)
             else:
                 link = (site.single or site.folder / "index.html").relative_to(work / "report")
-                page = report_html(run, decision, matrix, allure=link.as_posix())
+                page = report_html(run, decision, matrix, gate, allure=link.as_posix())
                 _write(work / REPORT, page)
         _put_in_place(work, folder)
+        if not waivers:
+            (folder / WAIVERS).unlink(missing_ok=True)
     return Published(
         run=run,
         decision=decision,
+        gate=gate,
         summary=folder / "summary.json",
         sarif=folder / "findings.sarif",
         junit=folder / "junit.xml",
+        markdown=folder / "summary.md",
         report=folder / REPORT,
         matrix=folder / "report" / "access-matrix.svg",
         allure_results=folder / RESULTS,
@@ -127,9 +152,35 @@ def publish(
     )
 
 
-def rendered(run: Run) -> dict[str, str]:
+def rendered(run: Run, gate: Gate | None = None) -> dict[str, str]:
     """The texts of all reports but Allure's, by their names in the run's folder."""
-    return _texts(run, decide(run), access_matrix(run))
+    accepted = gate.accepted if gate else {}
+    decision = gate.decision if gate else decide(run)
+    return _texts(run, decision, access_matrix(run, accepted), gate)
+
+
+def kept_waivers(folder: Path) -> tuple[Waiver, ...]:
+    """The waivers that are kept with a run. Raises ReportsError if they cannot be read."""
+    path = folder / WAIVERS
+    try:
+        return of_plain(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, RecursionError) as error:
+        raise ReportsError(
+            f"{path}: the accepted risks cannot be read ({one_line(str(error), 200)}); give them "
+            "with --waivers, or remove the file to report without any"
+        ) from None
+
+
+def _last_day(run: Run) -> date:
+    """The day on which the run ended, in UTC; without one it began, and without that, never."""
+    for time in (run.end.finished if run.end else "", run.header.started):
+        try:
+            return datetime.fromisoformat(time).astimezone(UTC).date()
+        except ValueError:
+            continue
+    return date.max
 
 
 def _earlier(run: Run, results: Results, history: Path | None) -> str:
@@ -139,12 +190,13 @@ def _earlier(run: Run, results: Results, history: Path | None) -> str:
     return lines(gather(history, point(run, results.outcomes, results.started)))
 
 
-def _texts(run: Run, decision: Decision, matrix: Matrix) -> dict[str, str]:
+def _texts(run: Run, decision: Decision, matrix: Matrix, gate: Gate | None) -> dict[str, str]:
     return {
-        "summary.json": summary_text(run, decision),
-        "findings.sarif": sarif_text(run, decision),
-        "junit.xml": junit_text(run, decision),
-        REPORT: report_html(run, decision, matrix),
+        "summary.json": summary_text(run, decision, gate),
+        "summary.md": markdown(run, decision, gate),
+        "findings.sarif": sarif_text(run, decision, gate),
+        "junit.xml": junit_text(run, decision, gate),
+        REPORT: report_html(run, decision, matrix, gate),
         "report/access-matrix.svg": matrix_svg(run, decision, matrix),
     }
 

@@ -103,10 +103,15 @@ def waivers_of(path: Path) -> tuple[Waiver, ...]:
 
 def level_of(name: str | None, found: Run) -> Level:
     """The level of that name, or the one that is meant for such a run."""
-    from reports.gate import level_for, levels
+    from reports.gate import level_for
 
-    if name is None:
-        return level_for(found.header.profile)
+    return level_for(found.header.profile) if name is None else level_named(name)
+
+
+def level_named(name: str) -> Level:
+    """The level of that name. Raises WrongCall if there is none."""
+    from reports.gate import levels
+
     if name not in levels():
         there = ", ".join(levels())
         raise WrongCall(f"there is no level {name!r}{meant(name, levels())}; there are: {there}")

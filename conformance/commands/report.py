@@ -5,11 +5,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from conformance.commands import WrongCall
+from conformance.commands.gate import day, level_named, today, waivers_of
+
+if TYPE_CHECKING:
+    from reports.waivers import Waiver
 
 HISTORY = "wardproof-history.jsonl"
 """Gathers the outcomes of runs, beside their folders."""
@@ -19,6 +26,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Describes the arguments."""
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--no-allure", action="store_true", help="without the Allure report")
+    parser.add_argument("--level", metavar="NAME", help="what is asked: smoke, gate, release")
+    parser.add_argument(
+        "--waivers",
+        type=Path,
+        metavar="FILE",
+        help="the accepted risks, or the target's folder (default: those kept with the run)",
+    )
+    parser.add_argument("--at", type=day, metavar="DATE", help="as of this day (default: today)")
     parser.add_argument(
         "--history",
         type=Path,
@@ -34,22 +49,39 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """The exit code of the run that the reports are about."""
+    """The exit code of the gate on the run that the reports are about."""
     if not 0 <= options.port <= 65535:
         raise WrongCall("--port takes a number from 0 to 65535")
     if options.port and not options.serve:
         raise WrongCall("--port is where --serve listens: say --serve as well")
-    code = make(options.folder, allure=not options.no_allure, history=options.history)
+    code = make(
+        options.folder,
+        allure=not options.no_allure,
+        waivers=waivers_of(options.waivers) if options.waivers else None,
+        level=options.level,
+        at=options.at,
+        history=options.history,
+    )
     if options.serve:
         _serve(options.folder / "report", options.port)
     return code
 
 
-def make(folder: Path, *, allure: bool, history: Path | None = None) -> int:
-    """Writes the reports of the run in `folder`, shows its outcome and returns its exit code.
+def make(
+    folder: Path,
+    *,
+    allure: bool,
+    waivers: Sequence[Waiver] | None = None,
+    level: str | None = None,
+    at: date | None = None,
+    history: Path | None = None,
+) -> int:
+    """Writes the reports of the run in `folder`, shows its outcome and returns the gate's code.
 
-    Raises WrongCall if there is no evidence, or if the reports cannot be written.
+    Without `waivers`, those kept with the run count. Raises WrongCall if there is no evidence, or
+    if the reports cannot be written.
     """
+    from reports import gate_table
     from reports.allure.executor import executor
     from reports.ledger import LedgerError
     from reports.publish import ReportsError, publish
@@ -59,16 +91,26 @@ def make(folder: Path, *, allure: bool, history: Path | None = None) -> int:
         with Console(stderr=True).status("making the reports"):
             published = publish(
                 folder,
+                waivers=waivers,
+                level=level_named(level) if level else None,
+                today=at or today(),
                 allure=allure,
                 allure_history=history or folder.absolute().parent / HISTORY,
                 executor=executor(os.environ),
             )
     except (LedgerError, ReportsError) as error:
         raise WrongCall(str(error)) from None
-    show(published.run, published.decision, published.report, Console(highlight=False))
+    console, gate = Console(highlight=False), published.gate
+    if gate.exit_code != published.decision.exit_code or gate.accepted or gate.why:
+        show(published.run, published.decision, None, console)
+        console.print()
+        gate_table.show(published.run, gate, console)
+        print(f"Report: {published.report}")
+    else:
+        show(published.run, published.decision, published.report, console)
     if published.allure_problem:
         print(published.allure_problem, file=sys.stderr)
-    return published.decision.exit_code
+    return gate.exit_code
 
 
 def _serve(folder: Path, port: int) -> None:

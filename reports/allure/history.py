@@ -73,7 +73,7 @@ def gather(path: Path, latest: Point) -> tuple[Point, ...]:
     it was then.
     """
     try:
-        with FileLock(f"{path}.lock", timeout=_WAIT_SECONDS):
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=_WAIT_SECONDS):
             known = [one for one in _read(path) if _run_of(one) != _run_of(latest)]
             known = sorted([*known, latest], key=lambda one: (one["timestamp"], one["uuid"]))
             _write(path, known)

@@ -32,12 +32,14 @@ _HEAD = (
 _CLASSES: dict[Sign, str] = {"left": "l", "right": "r", "same": "s", "skipped": "k"}
 
 
-def evidence_page(finding: Finding, exchanges: Sequence[Exchange]) -> str:
+def evidence_page(finding: Finding, exchanges: Sequence[Exchange], *, compare: bool) -> str:
     """What was sent and answered, what proves the finding marked, and how to repeat it.
 
-    Answers that belong together are also shown line by line against each other.
+    With `compare`, answers that belong together are shown line by line against each other.
     """
-    return _page(one_line(finding.title or finding.rule, 160), _evidence(finding, exchanges))
+    parts = _evidence(finding, exchanges)
+    against = _compared(exchanges) if compare else ()
+    return _page(one_line(finding.title or finding.rule, 160), (*parts, *against))
 
 
 def open_page(finding: Finding, exchanges: Sequence[Exchange]) -> str:
@@ -60,6 +62,9 @@ def _evidence(finding: Finding, exchanges: Sequence[Exchange]) -> Iterator[str]:
     if finding.reproduction:
         yield f"<h2>Command that repeats it</h2><pre>{escape(finding.reproduction)}</pre>"
     yield from _exchanges(finding, exchanges)
+
+
+def _compared(exchanges: Sequence[Exchange]) -> Iterator[str]:
     for pair in pairs(exchanges):
         comparison = pair.comparison
         says = f"{pair.says} {_legend(pair, comparison)}"

@@ -23,7 +23,7 @@ from reports.allure.history import Outcome
 from reports.allure.pages import evidence_page, open_page
 from reports.defects import RELATION_WORDS, SEVERITIES, counted, ranked
 from reports.html import proofs_html
-from reports.ledger import Case, Exchange, Finding, Run, Severity, Verdict
+from reports.ledger import LEDGER_NAME, Case, Exchange, Finding, Run, Severity, Verdict
 from reports.matrix import STATE_WORDS, State, state_of
 from reports.printable import one_line
 from reports.verdict import Decision
@@ -65,6 +65,10 @@ _DETAILS: dict[str, str] = {
     "fuzz": "What the fuzzer reached",
 }
 _EXCHANGES = "What was sent and answered"
+# A report that a browser can still open, and that is made in seconds.
+_PAGES_PER_DEFECT = 100
+_PAGES = 5_000
+_COMPARED_PER_DEFECT = 3
 # Gravest first. A result with an untested case is not shown as passed; one that only has some
 # cases that the target does not claim is.
 _GRAVITY: tuple[State, ...] = (
@@ -101,12 +105,13 @@ class Results:
     outcomes: tuple[Outcome, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Told:
     """What all results of a run have in common: where they are written, and who owns what.
 
     `clauses` are the ids of the clauses that a property of a suite gives evidence for. `evidence`
-    are the files that hold the evidence of a case, by case.
+    are the files that hold the evidence of a case, by case; `pages` those of a defect, by defect,
+    of which there are `made` in all.
     """
 
     run: Run
@@ -115,6 +120,8 @@ class _Told:
     owners: Mapping[str, str]
     clauses: Mapping[tuple[str, str], tuple[str, ...]]
     evidence: dict[str, list[dict[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    pages: dict[str, list[dict[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    made: int = 0
 
 
 def write_results(
@@ -262,9 +269,7 @@ def _finding_result(told: _Told, finding: Finding, story: str) -> dict[str, Any]
     action = ".".join(part for part in (finding.resource, finding.operation) if part)
     verdict = run.verdicts[finding.case]
     state = _state_of_finding(verdict)
-    page = evidence_page(finding, _exchanges(run, finding.exchanges))
-    attached = _attached(told, f"{finding.id}/{finding.case}", _EXCHANGES, page)
-    told.evidence[finding.case].append({**attached, "name": f"{_EXCHANGES} ({finding.id})"})
+    attached = _evidence(told, finding)
     tags = [finding.rule, finding.urgency, finding.owasp]
     return {
         **identity,
@@ -274,7 +279,9 @@ def _finding_result(told: _Told, finding: Finding, story: str) -> dict[str, Any]
         "status": "failed",
         "statusDetails": {
             "message": f"{_CATEGORIES[state]}: {one_line(finding.message, 800)}",
-            "trace": f"expected: {finding.expected}\nobserved: {finding.observed}",
+            "trace": f"expected: {finding.expected}\nobserved: {finding.observed}\n"
+            f"repeat with: {finding.reproduction}\n"
+            f"evidence: {', '.join(finding.exchanges) or 'none'} in {LEDGER_NAME}",
         },
         "stage": "finished",
         "start": told.started,
@@ -304,6 +311,23 @@ def _finding_result(told: _Told, finding: Finding, story: str) -> dict[str, Any]
             _label("kind", state),
         ],
     }
+
+
+def _evidence(told: _Told, finding: Finding) -> dict[str, str]:
+    """The page with the evidence of a finding.
+
+    Where a defect has so many findings that nobody would read them all, the page of its first.
+    """
+    pages = told.pages[finding.defect or finding.id]
+    if pages and (len(pages) >= _PAGES_PER_DEFECT or told.made >= _PAGES):
+        return {**pages[0], "name": f"{_EXCHANGES} in another case of the same defect"}
+    exchanges = _exchanges(told.run, finding.exchanges)
+    page = evidence_page(finding, exchanges, compare=len(pages) < _COMPARED_PER_DEFECT)
+    attached = _attached(told, f"{finding.id}/{finding.case}", _EXCHANGES, page)
+    pages.append(attached)
+    told.made += 1
+    told.evidence[finding.case].append({**attached, "name": f"{_EXCHANGES} ({finding.id})"})
+    return attached
 
 
 def _exchanges(run: Run, names: Iterable[str]) -> list[Exchange]:

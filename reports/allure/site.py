@@ -38,17 +38,10 @@ _PASSED_ON = re.compile(
 
 # Of Allure's charts those that say something of a run like ours.
 _CHARTS = (
-    {"type": "currentStatus", "title": "This run"},
+    {"type": "currentStatus", "title": "Results of this run; the verdict is in the report itself"},
     {"type": "statusDynamics", "title": "Runs one after the other"},
     {"type": "statusTransitions", "title": "What changed from run to run"},
     {"type": "testResultSeverities", "title": "By severity"},
-    {
-        "type": "stabilityDistribution",
-        "title": "How steady each suite is",
-        "groupBy": "feature",
-        "skipStatuses": ["skipped", "unknown"],
-        "threshold": 90,
-    },
     {"type": "durationDynamics", "title": "How long the runs took"},
 )
 
