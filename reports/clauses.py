@@ -30,7 +30,9 @@ class Coverage:
 
     `covered`: every case of every citing property passed or failed. `partly`: some case did, but
     others were left open, or the clause also needs a document or a person. `untouched`: none did.
-    `against`: at least one failed, so the evidence speaks against conformance.
+    `against`: at least one failed, so the evidence speaks against conformance. `shown` is what the
+    cases came to, "" if they showed nothing; `gap` what is missing, "" if nothing is. `reason` is
+    both in a sentence.
     """
 
     clause: Clause
@@ -38,6 +40,8 @@ class Coverage:
     against: bool
     reason: str
     citing: tuple[Citing, ...]
+    shown: str = ""
+    gap: str = ""
 
     @property
     def words(self) -> str:
@@ -103,14 +107,24 @@ def _tally(framework: Framework, found: list[Coverage]) -> Tally:
 def _covered(clause: Clause, citing: tuple[Citing, ...]) -> Coverage:
     counts = Counts.sum_of(one.counts for one in citing)
     if clause.evidence == "attestation-only":
-        return Coverage(clause, "untouched", False, "The vendor states it; no run can show it.", ())
+        reason = "The vendor states it; no run can show it."
+        return Coverage(clause, "untouched", False, reason, (), gap=reason)
     if counts.passed + counts.failed == 0:
-        return Coverage(clause, "untouched", False, _nothing_shown(counts), citing)
-    reasons = [_shown(counts), *_left_open(counts)]
+        reason = _nothing_shown(counts)
+        return Coverage(clause, "untouched", False, reason, citing, gap=reason)
+    shown, gaps = _shown(counts), _left_open(counts)
     if clause.evidence == "partial":
-        reasons.append("needs a document or a person as well")
-    state: State = "covered" if len(reasons) == 1 else "partly"
-    return Coverage(clause, state, counts.failed > 0, "; ".join(reasons) + ".", citing)
+        gaps.append("needs a document or a person as well")
+    gap = "; ".join(gaps)
+    return Coverage(
+        clause,
+        "partly" if gaps else "covered",
+        counts.failed > 0,
+        "; ".join([shown, *gaps]) + ".",
+        citing,
+        shown=f"{shown}.",
+        gap=f"{gap[:1].upper()}{gap[1:]}." if gap else "",
+    )
 
 
 def _shown(counts: Counts) -> str:

@@ -1,7 +1,7 @@
 """Findings rolled up into the things to mend, and the cases left open into their reasons."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
@@ -36,7 +36,8 @@ RELATION_WORDS: dict[str, str] = {
 class Defect:
     """One thing to mend: the findings that share a `defect` key, gravest first.
 
-    `personas`, `roles` and `relations` are its blast radius: who reaches it, on whose records.
+    Its blast radius: `roles`, `personas` and `tenants` that reach it, through which `operations`,
+    on records in which `relations` to them, shown by how many `cases`.
     """
 
     key: str
@@ -45,6 +46,8 @@ class Defect:
     roles: tuple[str, ...]
     relations: tuple[str, ...]
     cases: int
+    tenants: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
 
     @property
     def example(self) -> Finding:
@@ -57,6 +60,21 @@ class Defect:
     @property
     def urgency(self) -> Urgency:
         return min((finding.urgency for finding in self.findings), key=URGENCIES.index)
+
+    @property
+    def affects(self) -> str:
+        """What it touches: data, workflow, both or, as far as is known, neither ("")."""
+        touched = (
+            ("data", any(finding.affects_data for finding in self.findings)),
+            ("workflow", any(finding.affects_workflow for finding in self.findings)),
+        )
+        return " and ".join(name for name, yes in touched if yes)
+
+    @property
+    def noise(self) -> str:
+        """`quiet` if one of its findings would go unnoticed, else `noisy`, or "" if not known."""
+        found = {finding.noise for finding in self.findings}
+        return next((noise for noise in ("quiet", "noisy") if noise in found), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +108,9 @@ def roll_up(run: Run) -> tuple[Defect, ...]:
     groups: dict[str, list[Finding]] = defaultdict(list)
     for finding in ranked(run.findings):
         groups[finding.defect or f"{finding.rule} {finding.id}"].append(finding)
-    defects = [_defect(key, tuple(findings)) for key, findings in groups.items()]
+    tenants = {case.id: case.tenant for case in run.cases}
+    tenants |= {persona.id: persona.tenant for persona in run.header.personas}
+    defects = [_defect(key, tuple(findings), tenants) for key, findings in groups.items()]
     return tuple(
         sorted(
             defects,
@@ -122,7 +142,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
-def _defect(key: str, findings: tuple[Finding, ...]) -> Defect:
+def _defect(key: str, findings: tuple[Finding, ...], tenants: Mapping[str, str | None]) -> Defect:
     return Defect(
         key=key,
         findings=findings,
@@ -135,6 +155,13 @@ def _defect(key: str, findings: tuple[Finding, ...]) -> Defect:
             )
         ),
         cases=len({finding.case for finding in findings}),
+        tenants=_distinct(
+            tenants.get(finding.case) or tenants.get(finding.persona or "") for finding in findings
+        ),
+        operations=_distinct(
+            f"{finding.resource}.{finding.operation or '*'}" if finding.resource else None
+            for finding in findings
+        ),
     )
 
 

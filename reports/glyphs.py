@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from reports.matrix import State
+from reports.matrix import ACCEPTABLE, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,14 @@ GLYPHS: dict[State, Glyph] = {
         light=Tone("#1f4f96", "#1f4f96", "#ffffff"),
         dark=Tone("#8dbcff", "#8dbcff", "#04142b"),
     ),
+    "waived": Glyph(
+        shape='<path d="M1.6 1h12.8v8.6L8 15.4 1.6 9.6Z"/>',
+        letter="W",
+        baseline=10.2,
+        light=Tone("none", "#2f3947", "#1b222c"),
+        dark=Tone("none", "#c3ccd8", "#e7ebf0"),
+        style="stroke-width:1.5;",
+    ),
     "inconclusive": Glyph(
         shape='<circle cx="8" cy="8" r="7"/>',
         letter="?",
@@ -92,16 +100,23 @@ GLYPHS: dict[State, Glyph] = {
 
 
 def symbols() -> str:
-    """SVG `<symbol>` elements, one per state, named `g-<state>`."""
-    return "".join(
-        f'<symbol id="g-{state}" viewBox="0 0 16 16"><g class="s-{state}">{glyph.shape}</g>'
-        + (
-            f'<text class="t-{state}" x="8" y="{glyph.baseline}">{glyph.letter}</text>'
-            if glyph.letter
-            else ""
-        )
-        + "</symbol>"
+    """SVG `<symbol>` elements, named `g-<state>`; a waived state beside each that can be."""
+    plain = [_symbol(state, state, glyph.letter) for state, glyph in GLYPHS.items()]
+    beside = [
+        _symbol(f"waived-{state}", "waived", glyph.letter)
         for state, glyph in GLYPHS.items()
+        if state in ACCEPTABLE
+    ]
+    return "".join([*plain, *beside])
+
+
+def _symbol(name: str, state: State, letter: str) -> str:
+    """The sign of `state` with that letter."""
+    glyph = GLYPHS[state]
+    text = f'<text class="t-{state}" x="8" y="{glyph.baseline}">{letter}</text>' if letter else ""
+    return (
+        f'<symbol id="g-{name}" viewBox="0 0 16 16"><g class="s-{state}">{glyph.shape}</g>{text}'
+        "</symbol>"
     )
 
 

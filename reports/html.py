@@ -1,30 +1,56 @@
 """The static report: one page on which to decide, without scripts and without a network."""
 
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from reports.clauses import tallies
+from reports.clauses import Coverage, tallies
+from reports.comparison import Sign, pairs
 from reports.defects import (
     RELATION_WORDS,
     SEVERITY_WORDS,
     URGENCY_WORDS,
     Defect,
+    Gap,
     counted,
     gaps,
     roll_up,
 )
 from reports.evidence import shown
 from reports.explorations import campaigns, coverage
+from reports.front import (
+    RISK_WORDS,
+    accepted_of,
+    left_open,
+    notices,
+    risks,
+    scope,
+    sentence,
+    unaccepted,
+)
+from reports.gate import Gate
 from reports.glyphs import stylesheet, symbols
-from reports.ledger import Exchange, Finding, Run
+from reports.ledger import Clause, Exchange, Finding, Outcome, Run
 from reports.load_svg import STYLE as LOAD_STYLE
 from reports.load_svg import load_svg, spark_svg
 from reports.loads import duration, leaks_in_words, loads
-from reports.matrix import FAILURES, STATE_WORDS, Matrix, described, in_order
+from reports.matrix import (
+    ACCEPTABLE,
+    FAILURES,
+    STATE_WORDS,
+    Matrix,
+    described,
+    in_order,
+    rows_to_show,
+)
 from reports.printable import one_line
+from reports.properties import Property, by_suite, properties
 from reports.race_svg import STYLE as RACE_STYLE
 from reports.race_svg import race_svg
 from reports.timetables import calendars, in_words, races, tables
@@ -32,17 +58,27 @@ from reports.verdict import Counts, Decision
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
-# A page that a browser can still open: what is left out here stands in summary.json.
-_TOLD_PER_DEFECT = 3
-_LISTED_PER_DEFECT = 100
-_LISTED_CASES = 50
-
-_VERDICT_SENTENCES = {
-    "conformant": "Every planned case that the target claims was tried, and none failed.",
-    "not conformant": "The target broke at least one promise about who may see and do what.",
-    "inconclusive": "Nothing was shown to fail, but not enough was shown to call it conformant.",
+# A page that a browser opens at once, whatever the run: so much is told in full, so much in a row
+# of a table, and of the rest the page says how much it is and which file has it.
+_BOUNDS = {
+    "front_defects": 5,
+    "front_open": 4,
+    "listed_reasons": 6,
+    "listed_risks": 200,
+    "told_defects": 40,
+    "listed_defects": 200,
+    "told_per_defect": 3,
+    "listed_per_defect": 50,
+    "told_exchanges": 6,
+    "listed_gaps": 60,
+    "listed_cases": 20,
+    "most_cells": 6_000,
 }
-_OUTCOME_WORDS = {
+_TOLD_TESTS = 300
+_CASES_PER_TEST = 5
+_TOLD_PROOFS = 40
+
+_OUTCOME_WORDS: dict[Outcome, str] = {
     "pass": "held",
     "fail": "violated",
     "inconclusive": "inconclusive",
@@ -56,40 +92,126 @@ _COUNT_WORDS = {
     "not_tested": "not tested",
     "not_claimed": "not claimed",
 }
+_SIGNS: dict[Sign, str] = {"same": " ", "left": "−", "right": "+", "skipped": "⋮"}
+_NO_ANCHOR = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-def report_html(run: Run, decision: Decision, matrix: Matrix, *, allure: str | None = None) -> str:
-    """The report as HTML; `allure` is a relative link to the Allure report, if there is one."""
+def report_html(
+    run: Run,
+    decision: Decision,
+    matrix: Matrix,
+    gate: Gate | None = None,
+    *,
+    allure: str | None = None,
+) -> str:
+    """The report as HTML.
+
+    With `gate` the page tells what the gate says and which risks are accepted, beside the verdict
+    of the run itself. `allure` is a relative link to the Allure report, if there is one. The size
+    of the page is bounded: see _BOUNDS.
+    """
     defects = roll_up(run)
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            run=run,
-            header=run.header,
-            decision=decision,
-            sentence=_VERDICT_SENTENCES[decision.verdict],
-            counts=_counts(decision.counts),
-            defects=defects,
-            anchors=_anchors(defects),
-            open_gaps={
-                "inconclusive": gaps(run, "inconclusive"),
-                "not_tested": gaps(run, "not_tested"),
-                "not_claimed": gaps(run, "not_claimed"),
-            },
-            frameworks=tallies(run),
-            **_proofs(run),
-            duration=_duration(run),
-            matrix=matrix,
-            style=_style(),
-            symbols=symbols(),
-            allure=allure,
-            told_per_defect=_TOLD_PER_DEFECT,
-            listed_per_defect=_LISTED_PER_DEFECT,
-            listed_cases=_LISTED_CASES,
-            exchanges_of=lambda finding: _exchanges(run, finding),
-        )
+    open_gaps: dict[Outcome, tuple[Gap, ...]] = {
+        "inconclusive": gaps(run, "inconclusive"),
+        "not_tested": gaps(run, "not_tested"),
+        "not_claimed": gaps(run, "not_claimed"),
+    }
+    page = _environment().get_template("report.html.j2")
+    return page.render(
+        run=run,
+        header=run.header,
+        decision=decision,
+        gate=gate,
+        sentence=sentence(decision, gate),
+        notices=notices(run),
+        scope=scope(run, decision, matrix),
+        counts=_counts(decision.counts),
+        defects=defects,
+        failed_defects=unaccepted(defects, gate),
+        accepted_of=lambda defect: accepted_of(defect, gate),
+        risks=(all_risks := risks(run, gate)),
+        risk_anchors=_anchors("risk", (risk.waiver.id for risk in all_risks)),
+        risk_words=RISK_WORDS,
+        anchors=_finding_anchors(defects),
+        defect_anchors=_anchors("mend", (defect.key for defect in defects)),
+        open_gaps=open_gaps,
+        front_gaps=left_open((*open_gaps["inconclusive"], *open_gaps["not_tested"]), run, gate),
+        frameworks=tallies(run),
+        **_linked(run, _finding_anchors(defects)),
+        **_proofs(run),
+        duration=_duration(run),
+        matrix=matrix,
+        style=_style(),
+        symbols=symbols(),
+        allure=allure,
+        signs=_SIGNS,
+        exchanges_of=lambda finding: _exchanges(run, finding),
+        **_BOUNDS,
     )
+
+
+def _linked(run: Run, finding_anchors: Mapping[str, str]) -> dict[str, Any]:
+    """What leads from clauses to tests to cases to findings, and back."""
+    found = properties(run, _CASES_PER_TEST)
+    told = sorted(found, key=lambda one: one.is_calm)[:_TOLD_TESTS]
+    kept = dict.fromkeys((one.suite, one.name) for one in told)
+    suites = by_suite(tuple(one for one in found if (one.suite, one.name) in kept))
+    clauses = {(one.suite, one.name): one.clauses for one in found}
+    names = _anchors("test", (f"{suite}.{name}" for suite, name in kept))
+    test_of = {case.id: (case.suite, case.property) for case in run.cases}
+
+    def clauses_of(finding: Finding) -> tuple[Clause, ...]:
+        return clauses.get(test_of.get(finding.case, ("", "")), ())
+
+    return {
+        "suites": suites,
+        "suite_anchors": _anchors("suite", suites),
+        "test_anchors": {(suite, name): names[f"{suite}.{name}"] for suite, name in kept},
+        "test_of": test_of,
+        "untold_tests": len(found) - len(told),
+        "clause_anchors": _anchors("clause", (clause.id for clause in run.clauses)),
+        "framework_names": {one.id: one.name for one in run.frameworks},
+        "clauses_of": clauses_of,
+        "findings_of": _findings_of(found, finding_anchors),
+    }
+
+
+def _findings_of(
+    found: Iterable[Property], anchors: Mapping[str, str]
+) -> Callable[[Coverage], list[Finding]]:
+    by_test: dict[tuple[str, str], list[Finding]] = defaultdict(list)
+    for one in found:
+        by_test[one.suite, one.name] += [
+            finding
+            for judged in one.failed
+            for finding in judged.verdict.findings
+            if finding.id in anchors
+        ]
+
+    def findings_of(clause: Coverage) -> list[Finding]:
+        """A few findings that speak against a clause, of each test one before a second."""
+        rows = [by_test[citing.suite, citing.property] for citing in clause.citing]
+        turns = [row[place] for place in range(3) for row in rows if place < len(row)]
+        return list({finding.id: finding for finding in turns}.values())[:3]
+
+    return findings_of
+
+
+def _anchors(kind: str, names: Iterable[str]) -> dict[str, str]:
+    """An id on the page for each name: readable, valid in a link, and no two the same."""
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in names:
+        if name in found:
+            continue
+        short = f"{kind}-{_NO_ANCHOR.sub('-', name).strip('-')[:80]}"
+        anchor, number = short, 1
+        while anchor in taken:
+            number += 1
+            anchor = f"{short}-{number}"
+        taken.add(anchor)
+        found[name] = anchor
+    return found
 
 
 def matrix_html(run: Run, matrix: Matrix) -> str:
@@ -100,6 +222,7 @@ def matrix_html(run: Run, matrix: Matrix) -> str:
         .render(
             header=run.header,
             matrix=matrix,
+            most_cells=_BOUNDS["most_cells"],
             style=_style(),
             symbols=symbols(),
         )
@@ -117,10 +240,10 @@ def proofs_html(run: Run) -> str | None:
 
 def _proofs(run: Run) -> dict[str, tuple[object, ...]]:
     return {
-        "races": races(run),
-        "calendars": calendars(run),
-        "tables": tables(run),
-        "loads": loads(run),
+        "races": races(run)[:_TOLD_PROOFS],
+        "calendars": calendars(run)[:_TOLD_PROOFS],
+        "tables": tables(run)[:_TOLD_PROOFS],
+        "loads": loads(run)[:_TOLD_PROOFS],
         "campaigns": campaigns(run),
     }
 
@@ -139,6 +262,8 @@ def _environment() -> Environment:
         shown=shown,
         counted=counted,
         told=_told,
+        pairs=pairs,
+        lowered=_lowered,
         described=described,
         race_svg=race_svg,
         load_svg=load_svg,
@@ -148,6 +273,7 @@ def _environment() -> Environment:
         coverage=coverage,
         in_words=in_words,
         in_order=in_order,
+        rows_to_show=rows_to_show,
     )
     environment.globals.update(
         severity_words=SEVERITY_WORDS,
@@ -157,6 +283,7 @@ def _environment() -> Environment:
         count_words=_COUNT_WORDS,
         outcome_words=_OUTCOME_WORDS,
         failures=FAILURES,
+        acceptable=ACCEPTABLE,
     )
     return environment
 
@@ -179,13 +306,22 @@ def _told(counts: Counts) -> str:
     return ", ".join(f"{n:,} {_COUNT_WORDS[name]}" for name, n in _counts(counts).items() if n)
 
 
-def _anchors(defects: tuple[Defect, ...]) -> dict[str, str]:
+def _lowered(words: str) -> str:
+    return words[:1].lower() + words[1:]
+
+
+def _finding_anchors(defects: tuple[Defect, ...]) -> dict[str, str]:
     """Where on the page each finding is told; those too many to list are told with their defect."""
-    listed = _TOLD_PER_DEFECT + _LISTED_PER_DEFECT
-    return {
-        finding.id: finding.id if place < listed else f"d{number}"
-        for number, defect in enumerate(defects, start=1)
-        for place, finding in enumerate(defect.findings)
+    told = defects[: _BOUNDS["told_defects"]]
+    listed = _BOUNDS["told_per_defect"] + _BOUNDS["listed_per_defect"]
+    names = [finding.id for defect in told for finding in defect.findings[:listed]]
+    anchors = {name: _NO_ANCHOR.sub("-", name) for name in names}
+    for number, defect in enumerate(told, start=1):
+        anchors |= {finding.id: f"d{number}" for finding in defect.findings[listed:]}
+    rows = defects[len(told) : len(told) + _BOUNDS["listed_defects"]]
+    places = _anchors("mend", (defect.key for defect in defects))
+    return anchors | {
+        finding.id: places[defect.key] for defect in rows for finding in defect.findings
     }
 
 

@@ -7,12 +7,14 @@ from typing import Literal
 
 from reports.defects import RELATION_WORDS
 from reports.ledger import Case, Finding, Run, Verdict
+from reports.waivers import Waiver
 
 State = Literal[
     "bypass",
     "leak",
     "over-restriction",
     "failure",
+    "waived",
     "inconclusive",
     "not-tested",
     "granted",
@@ -26,6 +28,7 @@ STATE_WORDS: dict[State, str] = {
     "leak": "Leak: learned although not granted",
     "over-restriction": "Over-restriction: refused although granted",
     "failure": "Other failure",
+    "waived": "Waived: an accepted risk; the letter is that of its verdict",
     "inconclusive": "Inconclusive",
     "not-tested": "Not tested",
     "granted": "Allowed, as granted",
@@ -33,6 +36,8 @@ STATE_WORDS: dict[State, str] = {
     "not-claimed": "Not claimed by the target",
 }
 FAILURES: frozenset[State] = frozenset({"bypass", "leak", "over-restriction", "failure"})
+ACCEPTABLE: frozenset[State] = FAILURES | {"inconclusive", "not-tested"}
+"""States that a waiver can stand beside."""
 
 _FAILED_KINDS: dict[str, State] = {
     "bypass": "bypass",
@@ -43,16 +48,35 @@ _FAILED_KINDS: dict[str, State] = {
 }
 _RANKS = {state: rank for rank, state in enumerate(STATE_WORDS)}
 _COLLECTION = "collection"
+_NOBODY: Mapping[str, Waiver] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How one place of the matrix stands, from `cases` cases; `finding` is the gravest one."""
+    """How one place of the matrix stands, from `cases` cases; `finding` is the gravest one.
+
+    A waiver changes no verdict: where the state is `waived`, `beside` is the state that the
+    verdict gives the place.
+    """
 
     state: State
     relation: str
     cases: int
     finding: Finding | None
+    beside: State | None = None
+    waiver: Waiver | None = None
+
+    @property
+    def sign(self) -> str:
+        """The name of the sign that is drawn for it."""
+        return self.state if self.beside is None else f"{self.state}-{self.beside}"
+
+    @property
+    def words(self) -> str:
+        """The state in words; of a waived one also its verdict, and until when it is accepted."""
+        if self.beside is None or self.waiver is None:
+            return STATE_WORDS[self.state]
+        return f"{STATE_WORDS[self.beside]} (waived until {self.waiver.expires})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +97,7 @@ class Row:
     def needs_attention(self) -> bool:
         """Whether a mark of the row is neither conformant nor out of scope."""
         return any(
-            mark.state in FAILURES or mark.state in ("inconclusive", "not-tested")
+            mark.state in ACCEPTABLE or mark.state == "waived"
             for cell in self.cells
             for mark in cell.marks.values()
         )
@@ -94,8 +118,11 @@ class Matrix:
     totals: Mapping[State, int]
 
 
-def access_matrix(run: Run) -> Matrix:
-    """The matrix of all cases that have a persona, an operation and a relation."""
+def access_matrix(run: Run, accepted: Mapping[str, Waiver] = _NOBODY) -> Matrix:
+    """The matrix of all cases that have a persona and an operation.
+
+    `accepted` maps the ids of findings and cases to the waivers that hold for them.
+    """
     places: dict[tuple[str, str, str, str], list[tuple[Case, Verdict]]] = defaultdict(list)
     operations = {
         (resource, operation): None
@@ -114,7 +141,7 @@ def access_matrix(run: Run) -> Matrix:
     marks: dict[tuple[str, str, str], dict[str, Mark]] = defaultdict(dict)
     totals: Counter[State] = Counter()
     for (resource, operation, role, relation), judged in places.items():
-        mark = _mark(relation, judged)
+        mark = _mark(relation, judged, accepted)
         marks[resource, operation, role][relation] = mark
         totals[mark.state] += 1
     rows = [
@@ -142,6 +169,14 @@ def access_matrix(run: Run) -> Matrix:
     )
 
 
+def rows_to_show(matrix: Matrix, most: int) -> tuple[Row, ...]:
+    """At most so many rows, in their order: those that need attention go before the others."""
+    places = sorted(
+        range(len(matrix.rows)), key=lambda place: not matrix.rows[place].needs_attention
+    )
+    return tuple(matrix.rows[place] for place in sorted(places[:most]))
+
+
 def role_name(roles: tuple[str, ...]) -> str:
     """The name of a column: the role, or the roles of a persona that has several."""
     return " + ".join(roles)
@@ -153,7 +188,7 @@ def described(cell: Cell) -> str:
     if not cell.marks:
         return grant + "Not planned."
     return grant + " ".join(
-        f"{RELATION_WORDS.get(mark.relation, mark.relation)}: {STATE_WORDS[mark.state]}."
+        f"{RELATION_WORDS.get(mark.relation, mark.relation)}: {mark.words}."
         for mark in in_order(cell)
     )
 
@@ -181,19 +216,37 @@ def state_of(case: Case, verdict: Verdict) -> State:
             return "inconclusive"
 
 
-def _mark(relation: str, judged: list[tuple[Case, Verdict]]) -> Mark:
+def waiver_of(verdict: Verdict, accepted: Mapping[str, Waiver]) -> Waiver | None:
+    """The waiver that stands beside a verdict: its case's, or one for each of its findings."""
+    whole = accepted.get(verdict.case)
+    if whole is not None:
+        return whole
+    found = [accepted.get(finding.id) for finding in verdict.findings]
+    return found[0] if found and None not in found else None
+
+
+def _mark(
+    relation: str, judged: list[tuple[Case, Verdict]], accepted: Mapping[str, Waiver]
+) -> Mark:
     # The plain case decides between allowed and denied: a variant (a tampered token, a closed
     # record) may rightly be refused where the plain request is granted.
-    ranked = sorted(
-        judged,
-        key=lambda pair: (_grave(state_of(*pair)), pair[0].variant is not None, pair[0].id),
-    )
-    case, verdict = ranked[0]
+    def rank(pair: tuple[Case, Verdict]) -> tuple[int, bool, int, str]:
+        case, verdict = pair
+        bare = state_of(case, verdict)
+        waived = bare in ACCEPTABLE and waiver_of(verdict, accepted) is not None
+        shown: State = "waived" if waived else bare
+        return _grave(shown), case.variant is not None, _grave(bare), case.id
+
+    case, verdict = min(judged, key=rank)
+    state = state_of(case, verdict)
+    waiver = waiver_of(verdict, accepted) if state in ACCEPTABLE else None
     return Mark(
-        state=state_of(case, verdict),
+        state=state if waiver is None else "waived",
         relation=relation,
         cases=len(judged),
         finding=next(iter(verdict.findings), None),
+        beside=None if waiver is None else state,
+        waiver=waiver,
     )
 
 

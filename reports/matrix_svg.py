@@ -107,7 +107,7 @@ def _cell(cell: Cell, relations: tuple[str, ...], left: int, top: float) -> Iter
     for relation, mark in cell.marks.items():
         slot = relations.index(relation) if relation in relations else (len(relations) - 1) / 2
         yield (
-            f'<use href="#g-{mark.state}" x="{left + slot * _SLOT + 1:g}" y="{top:g}" width="15"'
+            f'<use href="#g-{mark.sign}" x="{left + slot * _SLOT + 1:g}" y="{top:g}" width="15"'
             ' height="15"/>'
         )
 

@@ -123,7 +123,8 @@ def test_the_page_tells_the_state_of_every_clause(hospital: Run) -> None:
     text = " ".join(parsed.text.split())
     assert "clauses" in parsed.ids()
     for one in coverage(hospital):
-        assert f"{one.words}{one.reason}" in text
+        assert f"{one.words}{one.shown or 'None.'}" in text
+        assert one.gap in text
     assert "concurrency: one-bed-one-active-admission 1 passed" in text
 
 
