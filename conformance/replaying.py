@@ -50,8 +50,8 @@ def find(what: str, run: Path | None, target: Path | None) -> Found:
 
 def _recipe(run: Path, finding: str) -> Mapping[str, Any] | None:
     """What has to be sent to see a finding again, where its case tries many things."""
-    for line in (run / "evidence.jsonl").read_text(encoding="utf-8").splitlines():
-        if finding not in line:
+    for line in (run / "evidence.jsonl").read_bytes().splitlines():
+        if finding.encode() not in line:
             continue
         for one in json.loads(line).get("findings", ()):
             if one["id"] == finding:
@@ -70,7 +70,7 @@ def folder() -> Iterator[Path]:
 def show(out: Path, case: str, console: Console) -> int:
     """Print the verdict of the replayed case and its exchanges; the exit code it stands for."""
     code = 2
-    for line in (out / "evidence.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in (out / "evidence.jsonl").read_bytes().splitlines():
         record = json.loads(line)
         if record["type"] == "exchange":
             console.print(_exchange(record))

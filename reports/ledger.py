@@ -347,6 +347,9 @@ class Exchanges(Mapping[str, Exchange]):
         found: Exchange = _ADAPTERS["exchange"].validate_python(record)
         return found
 
+    def __contains__(self, identifier: object) -> bool:
+        return identifier in self._packed
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._packed)
 
@@ -385,7 +388,7 @@ class Run:
     merged: tuple[Part, ...] = ()
 
     def verdict(self, case: Case) -> Verdict:
-        """The verdict on `case`; "not tested" if the run ended before it or a shard is elsewhere."""
+        """The verdict on `case`; "not tested" if the run did not come to it, or a shard has it."""
         return self.verdicts.get(case.id) or Verdict(
             case=case.id,
             outcome="not_tested",
@@ -469,7 +472,7 @@ def read_from(source: BinaryIO, path: str) -> Run:
 
     for number, ended in enumerate(source, start=1):
         line = ended.removesuffix(b"\n")
-        record = _record(path, number, line, may_be_cut=line is ended)
+        record = _record(path, number, line, may_be_cut=len(line) == len(ended))
         if record is None:
             cut = True
             break

@@ -82,7 +82,7 @@ class Run:
 def ledger(folder: Path) -> list[dict[str, Any]]:
     """The records of a run's ledger so far; empty if there is none."""
     path = folder / "evidence.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = path.read_bytes().splitlines() if path.exists() else []
     return [json.loads(line) for line in lines]
 
 
