@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from conformance import __version__, continuing, evidence, planning
+from conformance import __version__, continuing, evidence, planning, waivers
 from conformance.cases import Profile
 from conformance.commands import (
     CONFORMANT,
@@ -308,6 +308,7 @@ def _run(options: argparse.Namespace) -> int:
             planning.load_suite(file)
     driving.ask(_means(options))
     loaded = load(options.target)
+    accepted = waivers.load(waivers.beside(options.target).parent)
     out = planning.out_folder(options.out, options.target)
     more = [f"--shard={options.shard}"] if options.shard else []
     before = 0
@@ -328,7 +329,23 @@ def _run(options: argparse.Namespace) -> int:
         return code
     if not written:
         raise WrongCall("the run left no evidence; the message above says why")
-    return report.make(out, allure=not options.no_allure)
+    try:
+        code = report.make(out, allure=not options.no_allure, waivers=accepted)
+    except WrongCall as problem:
+        # The evidence is there, so the call was not wrong; but nobody has been told what it says.
+        print(f"{problem}\nThe evidence is in {out}, and wardproof report makes them from it.")
+        return INCONCLUSIVE
+    return _of_shard(out) if options.shard and code == INCONCLUSIVE else code
+
+
+def _of_shard(out: Path) -> int:
+    """What a shard alone comes to: the exit code for its own cases."""
+    from reports.ledger import read
+    from reports.verdict import decide_shard
+
+    decision = decide_shard(read(out))
+    print(f"Of the {decision.planned:,} cases of this shard alone: {decision.verdict}.")
+    return decision.exit_code
 
 
 def _means(options: argparse.Namespace) -> driving.Means:
