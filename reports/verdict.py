@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal, Self
 
 from reports.ledger import Outcome, Run
@@ -98,6 +98,12 @@ def decide(run: Run) -> Decision:
         counts=counts,
         suites=suites,
     )
+
+
+def decide_shard(run: Run) -> Decision:
+    """The same about the cases that the shard itself tries, as if there were no others."""
+    own = tuple(case for case in run.cases if run.tries(case))
+    return decide(replace(run, cases=own, header=replace(run.header, shard=None)))
 
 
 def lasting_doubts(run: Run, counts: Counts) -> list[str]:
