@@ -66,7 +66,7 @@ class Row(Strict):
 class File(Strict):
     """The whole file."""
 
-    waivers: list[Row] = Field(default=[])
+    waivers: list[Row] | None = None
 
 
 def load(path: Path) -> tuple[Waiver, ...]:
@@ -89,7 +89,7 @@ def load(path: Path) -> tuple[Waiver, ...]:
         raise document.report(problems)
     return tuple(
         _waiver(row, f"{path.name}:{document.place(('waivers', number))[0]}")
-        for number, row in enumerate(file.waivers)
+        for number, row in enumerate(file.waivers or ())
     )
 
 
@@ -100,7 +100,7 @@ def beside(target: Path) -> Path:
 
 def _problems(file: File) -> Iterator[Problem]:
     seen: dict[str, int] = {}
-    for number, row in enumerate(file.waivers):
+    for number, row in enumerate(file.waivers or ()):
         at = ("waivers", number)
         subject = row.finding or row.case
         if (row.finding is None) == (row.case is None):
@@ -134,6 +134,12 @@ def _helped(problem: Problem) -> Problem:
     if "accepted" in problem.loc and "unknown key" not in problem.message:
         says = f"{problem.message}; let `wardproof waive` write what was accepted"
         return Problem(problem.loc, says)
+    if (
+        problem.loc
+        and problem.loc[-1] in {"granted", "expires"}
+        and "valid date" in problem.message
+    ):
+        return Problem(problem.loc, "that is no day of the calendar; write 2026-12-31")
     if problem.loc and problem.loc[-1] in {"finding", "case"} and "pattern" in problem.message:
         says = "a waiver names one finding (F-0123456789) or one case, exactly and without globs"
         return Problem(problem.loc, says)
@@ -191,19 +197,23 @@ def add(path: Path, waiver: Waiver) -> Waiver:
         try:
             found = load(draft)
         except InvalidDocument as error:
-            says = str(error).replace(str(draft), str(path))
-            raise InvalidDocument(says) from None
+            if "not valid YAML" in str(error):
+                raise InvalidDocument(f"{path}: {_NO_ROOM}") from None
+            raise InvalidDocument(str(error).replace(str(draft), str(path))) from None
         if found[:-1] != there or found[-1].subject != waiver.subject:
-            raise InvalidDocument(
-                f"{path}: a waiver cannot be put after the last one; write the list as block "
-                "lines that start with '- '"
-            )
+            raise InvalidDocument(f"{path}: {_NO_ROOM}")
         draft.replace(path)
     except OSError as error:
         raise InvalidDocument(f"{path}: cannot be written: {error.strerror}") from None
     finally:
         draft.unlink(missing_ok=True)
     return load(path)[-1]
+
+
+_NO_ROOM = (
+    "a waiver cannot be put after the last one; write the list as block lines that start with "
+    "'- ', and nothing after it"
+)
 
 
 def _appended(path: Path, row: Mapping[str, Any], *, is_first: bool) -> str:

@@ -339,7 +339,9 @@ def _left_open(run: Run, accepted: Mapping[str, Waiver], level: Level) -> Iterat
     )
     for outcome, name, most, sentence in rows:
         found = [case for case, verdict in run.judged() if verdict.outcome == outcome]
-        left = [one for one in found if one.id not in accepted and one.id in run.verdicts]
+        # Those without a verdict are told of above, unless another shard tries them.
+        told = [one for one in found if one.id in run.verdicts or not run.tries(one)]
+        left = [one for one in told if one.id not in accepted]
         waived = sum(one.id in accepted for one in found)
         says = sentence(len(left)) if left else "" if waived else "All of them."
         if waived:
