@@ -213,14 +213,17 @@ def _members(file: BinaryIO) -> dict[str, Member]:
             raise ArchiveError("does not list its members in the order of their names")
         unpacked += member.size
         _bounded(member, unpacked)
+        if entry != _listed(member):
+            raise ArchiveError(
+                f"does not list {member.name} as a bundle does: it was changed, or packed anew by "
+                "another program"
+            )
         header = _local(member)
         file.seek(expected)
         if member.start != expected or file.read(len(header)) != header:
             raise ArchiveError(
                 f"says one thing about {member.name} in its list and another where it lies"
             )
-        if entry != _listed(member):
-            raise ArchiveError(f"does not list {member.name} as a bundle does: it was changed")
         start = expected + len(header)
         expected = start + member.packed
         found[member.name] = Member(member.name, start, member.packed, member.size, member.crc)

@@ -51,6 +51,10 @@ EXIT_CODES: Mapping[Answer, int] = {
 }
 
 
+_GRAVEST = ("verdict", "gate.verdict", "planned", "executed", "words")
+"""What is told first of a stated verdict that does not follow from the ledger."""
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One thing that was looked at. `contradicted`: two parts of the bundle do not go together;
@@ -456,6 +460,7 @@ def _verdict(made: Contents, raw: Mapping[str, bytes], *, same_version: bool) ->
     if not same_version:
         wrong = [one for one in wrong if not one.startswith(("gate", "reasons"))]
     if wrong:
+        wrong.sort(key=lambda one: not one.startswith(_GRAVEST))
         words = f"What it states is not what follows from the ledger: {_sentence(wrong)}."
         return Check(name, "contradicted", one_line(words, 600))
     if same_version and raw[VERDICT] != made.files[VERDICT]:
