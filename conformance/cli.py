@@ -26,11 +26,13 @@ from conformance.commands import (
     WrongCall,
     bundle,
     certify,
+    countersign,
     drift,
     gate,
     keygen,
     merge,
     report,
+    rerun,
     verify,
     waive,
 )
@@ -47,11 +49,13 @@ HOSPITAL = HOME / "fixtures" / "targets" / "hospital"
 COMMANDS: Mapping[str, ModuleType] = {
     "bundle": bundle,
     "certify": certify,
+    "countersign": countersign,
     "drift": drift,
     "gate": gate,
     "keygen": keygen,
     "merge": merge,
     "report": report,
+    "rerun": rerun,
     "verify": verify,
     "waive": waive,
 }

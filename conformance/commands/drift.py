@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.commands import WrongCall
+from conformance.commands.bundle import day
+from conformance.commands.gate import written
 
 if TYPE_CHECKING:
     from reports.drift import Drift
@@ -36,7 +38,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--svg", type=Path, metavar="FILE", help="write a picture there")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page there")
     parser.add_argument(
-        "--at", metavar="YYYY-MM-DD", help="judge expiry as of that day (default: today, UTC)"
+        "--at",
+        type=day,
+        metavar="YYYY-MM-DD",
+        help="judge expiry as of that day (default: today, UTC)",
     )
 
 
@@ -46,48 +51,31 @@ def run(options: argparse.Namespace) -> int:
     from reports.drift import drift, plain
     from reports.drift_svg import drift_html, drift_svg
 
+    today = options.at or datetime.now(UTC).date()
     old, new = run_of(options.old), run_of(options.new)
     there = options.owned or (Path(OWNED) if Path(OWNED).exists() else None)
-    found = drift(old, new, load(there) if there else (), today=day(options.at))
+    found = drift(old, new, load(there) if there else (), today=today)
     if options.json:
-        write(options.json, json.dumps(plain(old, new, found), indent=2, ensure_ascii=False))
+        text = json.dumps(plain(old, new, found), indent=2, ensure_ascii=False)
+        written(options.json, text + "\n")
     if options.svg:
-        write(options.svg, drift_svg(old, new, found))
+        written(options.svg, drift_svg(old, new, found))
     if options.html:
-        write(options.html, drift_html(old, new, found))
+        written(options.html, drift_html(old, new, found))
     _show(old, new, found, Console(highlight=False))
     return found.exit_code
 
 
 def run_of(path: Path) -> Run:
     """The run in a folder or a bundle. Raises WrongCall."""
-    from reports.ledger import LedgerError, read
+    from reports import sources
+    from reports.bundle import BundleError
+    from reports.ledger import LedgerError
 
     try:
-        return read(path)
-    except LedgerError as error:
+        return sources.run_of(path)
+    except (BundleError, LedgerError) as error:
         raise WrongCall(str(error)) from None
-
-
-def day(given: str | None) -> date:
-    """The day that was given with --at, or today in UTC. Raises WrongCall."""
-    if given is None:
-        return datetime.now(UTC).date()
-    try:
-        return date.fromisoformat(given)
-    except ValueError:
-        raise WrongCall(f"--at {given}: not a day; write it as 2026-11-30") from None
-
-
-def write(path: Path, text: str) -> None:
-    """Writes a whole text file. Raises WrongCall if that is not possible."""
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise WrongCall(
-            f"{path}: cannot be written ({error.strerror or error}); name a file in a folder that "
-            "there is and that you may write to"
-        ) from None
 
 
 def _show(old: Run, new: Run, found: Drift, console: Console) -> None:
