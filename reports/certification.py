@@ -19,7 +19,7 @@ from typing import Any, Literal, get_args
 import yaml
 
 from reports.attestations import Attestations, Item, lacking
-from reports.chain import Inspection
+from reports.chain import Inspection, incomplete
 from reports.defects import SEVERITIES, SEVERITY_WORDS, counted
 from reports.gate import Gate, Level, judge
 from reports.ledger import Case, Outcome, Run, Severity, Verdict
@@ -311,7 +311,7 @@ def assess(
     for case, verdict in run.judged():
         by_property[case.suite, case.property].append((case, verdict))
     held: list[Held] = []
-    gaps: list[Gap] = [*before, *_of_ledger(inspection), *_of_scope(run, asked, today)]
+    gaps: list[Gap] = [*before, *_of_ledger(run, inspection), *_of_scope(run, asked, today)]
     ran = {suite for suite, _ in by_property}
     for suite in asked.suites:
         if suite not in ran:
@@ -352,7 +352,7 @@ def _level(asked: Profile) -> Level:
     )
 
 
-def _of_ledger(inspection: Inspection) -> Iterator[Gap]:
+def _of_ledger(run: Run, inspection: Inspection) -> Iterator[Gap]:
     whole = "run again, and keep the folder as the run left it"
     for faults, do in (
         (inspection.chain, whole),
@@ -360,7 +360,7 @@ def _of_ledger(inspection: Inspection) -> Iterator[Gap]:
         (inspection.plan, whole),
         (inspection.exchanges, whole),
         (inspection.words, whole),
-        (inspection.complete, "resume the run, or run again"),
+        (tuple(incomplete(run)), "go on with `wardproof run --resume DIR`, or run again"),
     ):
         for fault in faults:
             yield Gap("ledger", fault.rstrip("."), do)
@@ -380,9 +380,6 @@ def _of_scope(run: Run, asked: Profile, today: date) -> Iterator[Gap]:
     if header.selection.stop_after is not None:
         says = f"it was told to stop after {header.selection.stop_after} failures"
         yield Gap("scope", says, "run without --stop-after")
-    if header.shard is not None:
-        says = f"it is part {header.shard.number} of {header.shard.of} of a run"
-        yield Gap("scope", says, "join all parts with `wardproof merge` and certify what comes out")
     if not header.target.version:
         says = "it does not say which version of the product it tried"
         yield Gap("scope", says, "write system.version into the target file and run again")

@@ -1,4 +1,4 @@
-"""A ledger looked at line by line: is it whole, in order, canonical, and true to its plan?
+"""A ledger looked at line by line: is it whole, in order, canonical, and true to itself?
 
 `reports.ledger` reads what a ledger means; this tells what was done to it. Every fault is a
 sentence that says what and where, as a removed record, an altered one and a moved one are
@@ -8,11 +8,12 @@ different things to whoever has to ask about them.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from reports.canonical import encode, exchange_hash, plan_digest
+from reports.ledger import Run
 
 _FIRST = "0" * 64
 _TOLD = 3
@@ -23,10 +24,9 @@ class Inspection:
     """The faults of a ledger by what they concern, gravest first; all empty if it is sound.
 
     `chain`: records removed, added, moved or altered. `form`: lines that are no canonical JSON.
-    `plan`: planned cases that are not those of the digest. `complete`: cases without a verdict or
-    with two, verdicts without a case, no end. `exchanges`: requests and answers that are not those
-    that were hashed. `words`: verdicts whose word does not go with their outcome. `plans` are the
-    `plan` records, `exchange_lines` the lines of all exchanges as they stand.
+    `plan`: planned cases that are not those of the digest. `exchanges`: requests and answers that
+    are not those that were hashed. `words`: verdicts whose word does not go with their outcome.
+    `plans` are the `plan` records, `exchange_lines` the lines of all exchanges as they stand.
     """
 
     records: int
@@ -34,7 +34,6 @@ class Inspection:
     chain: tuple[str, ...]
     form: tuple[str, ...]
     plan: tuple[str, ...]
-    complete: tuple[str, ...]
     exchanges: tuple[str, ...]
     words: tuple[str, ...]
     plans: tuple[Mapping[str, Any], ...]
@@ -48,20 +47,17 @@ class _Read:
     form: list[str]
     links: list[tuple[Any, Any, str]]
     plans: list[Mapping[str, Any]]
-    verdicts: Counter[str]
     words: list[str]
     seen: dict[str, frozenset[str] | None]
     cited: dict[str, list[str]]
     hashes: dict[str, str]
     altered: list[str]
     exchange_lines: list[bytes]
-    ends: int = 0
-    interrupted: bool = False
 
 
 def inspect(ledger: bytes) -> Inspection:
     """The faults of a ledger, given its bytes. Never raises for what stands in it."""
-    read = _Read([], [], [], Counter(), [], {}, {}, {}, [], [])
+    read = _Read([], [], [], [], {}, {}, {}, [], [])
     for number, line in enumerate(_lines(ledger, read), start=1):
         record = _record(line, number, read)
         read.links.append((record.get("seq"), record.get("prev"), _sha256(line)))
@@ -72,12 +68,28 @@ def inspect(ledger: bytes) -> Inspection:
         chain=tuple(_broken(read.links)),
         form=tuple(read.form),
         plan=tuple(_misplanned(read)),
-        complete=tuple(_incomplete(read)),
         exchanges=tuple(_changed(read)),
         words=tuple(read.words),
         plans=tuple(read.plans),
         exchange_lines=tuple(read.exchange_lines),
     )
+
+
+def incomplete(run: Run) -> Iterator[str]:
+    """What a run lacks of a whole one, and what it has too often, a sentence for each."""
+    own = [case for case in run.cases if run.tries(case)]
+    missing = [case.id for case in own if case.id not in run.verdicts]
+    if missing:
+        share = f"{len(missing):,} of {len(own):,}"
+        yield f"{share} planned cases have no verdict: {_few(missing)}."
+    if run.unplanned:
+        yield f"Verdicts on cases that nobody planned: {_few(run.unplanned)}."
+    if run.repeated:
+        yield f"Cases with more than one verdict: {_few(run.repeated)}."
+    if run.end is None:
+        yield "The run did not come to its end: it was killed, or the end was cut off."
+    elif run.end.interrupted:
+        yield "The run was interrupted."
 
 
 def _lines(ledger: bytes, read: _Read) -> Iterator[bytes]:
@@ -113,7 +125,6 @@ def _gathered(record: Mapping[str, Any], line: bytes, read: _Read) -> None:
             read.plans.append(record)
         case "verdict":
             case = str(record.get("case"))
-            read.verdicts[case] += 1
             read.seen[case] = _listed(record.get("seen"))
             read.cited[case] = [str(one) for one in record.get("exchanges") or ()]
             wrong = _odd_word(record)
@@ -125,11 +136,6 @@ def _gathered(record: Mapping[str, Any], line: bytes, read: _Read) -> None:
             read.hashes[name] = stated
             if exchange_hash(record) != stated:
                 read.altered.append(name)
-        case "resumed":
-            read.ends = 0
-        case "end":
-            read.ends += 1
-            read.interrupted = bool(record.get("interrupted"))
 
 
 def _listed(seen: object) -> frozenset[str] | None:
@@ -197,31 +203,6 @@ def _misplanned(read: _Read) -> Iterator[str]:
         yield f"Planned more than once: {_few(twice)}."
 
 
-def _incomplete(read: _Read) -> Iterator[str]:
-    planned = {
-        str(case.get("id"))
-        for plan in read.plans
-        for case in plan["cases"]
-        if isinstance(case, dict)
-    }
-    missing = sorted(planned - set(read.verdicts))
-    if missing:
-        share = f"{len(missing):,} of {len(planned):,}"
-        yield f"{share} planned cases have no verdict: {_few(missing)}."
-    added = sorted(set(read.verdicts) - planned)
-    if added:
-        yield f"Verdicts on cases that nobody planned: {_few(added)}."
-    twice = sorted(case for case, times in read.verdicts.items() if times > 1)
-    if twice:
-        yield f"Cases with more than one verdict: {_few(twice)}."
-    if not read.ends:
-        yield "The run did not come to its end: it was killed, or the end was cut off."
-    elif read.ends > 1:
-        yield "The run ends more than once."
-    elif read.interrupted:
-        yield "The run was interrupted."
-
-
 def _changed(read: _Read) -> Iterator[str]:
     if read.altered:
         yield f"Exchanges that are not those that were hashed: {_few(read.altered)}."
@@ -248,7 +229,7 @@ def _sha256(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
 
 
-def _few(names: list[str]) -> str:
+def _few(names: Sequence[str]) -> str:
     """The first names in words; texts of a ledger are cut, and shown without control characters."""
     shown = [
         name.encode("unicode_escape").decode() if not name.isprintable() else name for name in names

@@ -33,8 +33,9 @@ from reports.bundle import (
     renderer,
 )
 from reports.canonical import encode
+from reports.chain import incomplete
 from reports.gate import Gate, judge
-from reports.ledger import LedgerError
+from reports.ledger import LedgerError, Run
 from reports.printable import one_line
 from reports.waivers import Waiver, of_plain, plain
 
@@ -406,9 +407,9 @@ def _ledger(bundle: Bundle, made: Contents) -> Iterator[Check]:
         ),
         (
             "Every case has its verdict",
-            found.complete,
+            (*_shard(made.run), *incomplete(made.run)),
             "open",
-            f"Each of the {len(made.run.cases):,} planned cases has one verdict, no other case "
+            f"Each of the {len(made.run.cases):,} planned cases has its verdict, no other case "
             "has any, and the run came to its end.",
         ),
         (
@@ -427,6 +428,16 @@ def _ledger(bundle: Bundle, made: Contents) -> Iterator[Check]:
     )
     for name, faults, state, sound in rows:
         yield Check(name, state if faults else "holds", one_line(" ".join(faults) or sound, 600))
+
+
+def _shard(run: Run) -> Iterator[str]:
+    own = sum(run.tries(case) for case in run.cases)
+    if run.header.shard and own < len(run.cases):
+        yield (
+            f"This is part {run.header.shard.number} of {run.header.shard.of}: "
+            f"{len(run.cases) - own:,} of {len(run.cases):,} cases belong to the others; join "
+            "them with wardproof merge."
+        )
 
 
 # --- what is stated --------------------------------------------------------------------------
@@ -608,7 +619,7 @@ def _proves(made: Contents, trusted: Sequence[Signer]) -> Iterator[str]:
         f"The verdict “{decision.verdict}” follows from the {decision.planned:,} cases in "
         "the ledger: it was worked out again here, from the evidence and not from the report."
     )
-    if not made.inspection.complete:
+    if not any((*_shard(made.run), *incomplete(made.run))):
         yield (
             "Nothing that was planned is missing: every planned case has its verdict, passed or "
             "not."
