@@ -37,9 +37,12 @@ def evidence_page(finding: Finding, exchanges: Sequence[Exchange], *, compare: b
 
     With `compare`, answers that belong together are shown line by line against each other.
     """
-    parts = _evidence(finding, exchanges)
-    against = _compared(exchanges) if compare else ()
-    return _page(one_line(finding.title or finding.rule, 160), (*parts, *against))
+    parts = (
+        *_summary(finding),
+        *(_compared(exchanges) if compare else ()),
+        *_exchanges(finding, exchanges),
+    )
+    return _page(one_line(finding.title or finding.rule, 160), parts)
 
 
 def open_page(finding: Finding, exchanges: Sequence[Exchange]) -> str:
@@ -53,15 +56,18 @@ def _page(title: str, parts: Iterable[str]) -> str:
     return f"{_HEAD.replace('{title}', title)}<h1>{title}</h1>{body}</body></html>\n"
 
 
-def _evidence(finding: Finding, exchanges: Sequence[Exchange]) -> Iterator[str]:
-    if finding.expected or finding.observed:
-        yield (
-            f"<p>Expected: {escape(one_line(finding.expected, 400))}<br>"
-            f"Observed: {escape(one_line(finding.observed, 400))}</p>"
-        )
+def _summary(finding: Finding) -> Iterator[str]:
+    said = (
+        ("Expected", finding.expected),
+        ("Observed", finding.observed),
+        ("Who is affected", finding.affected),
+        ("What could happen", finding.could),
+    )
+    lines = [f"{name}: {escape(one_line(text, 400))}" for name, text in said if text]
+    if lines:
+        yield f"<p>{'<br>'.join(lines)}</p>"
     if finding.reproduction:
         yield f"<h2>Command that repeats it</h2><pre>{escape(finding.reproduction)}</pre>"
-    yield from _exchanges(finding, exchanges)
 
 
 def _compared(exchanges: Sequence[Exchange]) -> Iterator[str]:

@@ -110,8 +110,8 @@ class _Told:
     """What all results of a run have in common: where they are written, and who owns what.
 
     `clauses` are the ids of the clauses that a property of a suite gives evidence for. `evidence`
-    are the files that hold the evidence of a case, by case; `pages` those of a defect, by defect,
-    of which there are `made` in all.
+    are the files that hold the evidence of a case, by case; `pages` the findings of a defect
+    that have a page, of which there are `made` in all.
     """
 
     run: Run
@@ -120,7 +120,7 @@ class _Told:
     owners: Mapping[str, str]
     clauses: Mapping[tuple[str, str], tuple[str, ...]]
     evidence: dict[str, list[dict[str, str]]] = field(default_factory=lambda: defaultdict(list))
-    pages: dict[str, list[dict[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    pages: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     made: int = 0
 
 
@@ -269,7 +269,7 @@ def _finding_result(told: _Told, finding: Finding, story: str) -> dict[str, Any]
     action = ".".join(part for part in (finding.resource, finding.operation) if part)
     verdict = run.verdicts[finding.case]
     state = _state_of_finding(verdict)
-    attached = _evidence(told, finding)
+    attachments, where = _evidence(told, finding)
     tags = [finding.rule, finding.urgency, finding.owasp]
     return {
         **identity,
@@ -281,13 +281,13 @@ def _finding_result(told: _Told, finding: Finding, story: str) -> dict[str, Any]
             "message": f"{_CATEGORIES[state]}: {one_line(finding.message, 800)}",
             "trace": f"expected: {finding.expected}\nobserved: {finding.observed}\n"
             f"repeat with: {finding.reproduction}\n"
-            f"evidence: {', '.join(finding.exchanges) or 'none'} in {LEDGER_NAME}",
+            f"evidence: {where}",
         },
         "stage": "finished",
         "start": told.started,
         "stop": told.started + round(verdict.seconds * 1000),
         "steps": [],
-        "attachments": [attached],
+        "attachments": attachments,
         "parameters": [
             # Excluded from what tells one result from another: the identity is the finding's.
             {"name": name, "value": value, "excluded": True}
@@ -313,21 +313,25 @@ def _finding_result(told: _Told, finding: Finding, story: str) -> dict[str, Any]
     }
 
 
-def _evidence(told: _Told, finding: Finding) -> dict[str, str]:
-    """The page with the evidence of a finding.
+def _evidence(told: _Told, finding: Finding) -> tuple[list[dict[str, str]], str]:
+    """The page with the evidence of a finding, and where else it lies, in words.
 
-    Where a defect has so many findings that nobody would read them all, the page of its first.
+    Where a defect has so many findings that nobody would read them all, only the first have one.
     """
+    where = f"{', '.join(finding.exchanges) or 'no exchange'} in {LEDGER_NAME}"
     pages = told.pages[finding.defect or finding.id]
     if pages and (len(pages) >= _PAGES_PER_DEFECT or told.made >= _PAGES):
-        return {**pages[0], "name": f"{_EXCHANGES} in another case of the same defect"}
+        return [], f"{where}; shown in full at {pages[0]}, which is of the same defect"
     exchanges = _exchanges(told.run, finding.exchanges)
     page = evidence_page(finding, exchanges, compare=len(pages) < _COMPARED_PER_DEFECT)
-    attached = _attached(told, f"{finding.id}/{finding.case}", _EXCHANGES, page)
-    pages.append(attached)
+    key = f"{finding.id}/{finding.case}"
+    # Allure shows a file in one place only, so the case gets one of its own.
+    told.evidence[finding.case].append(
+        _attached(told, f"{key}/case", f"{_EXCHANGES} ({finding.id})", page)
+    )
+    pages.append(finding.id)
     told.made += 1
-    told.evidence[finding.case].append({**attached, "name": f"{_EXCHANGES} ({finding.id})"})
-    return attached
+    return [_attached(told, key, _EXCHANGES, page)], where
 
 
 def _exchanges(run: Run, names: Iterable[str]) -> list[Exchange]:

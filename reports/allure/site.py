@@ -40,9 +40,7 @@ _PASSED_ON = re.compile(
 _CHARTS = (
     {"type": "currentStatus", "title": "Results of this run; the verdict is in the report itself"},
     {"type": "statusDynamics", "title": "Runs one after the other"},
-    {"type": "statusTransitions", "title": "What changed from run to run"},
     {"type": "testResultSeverities", "title": "By severity"},
-    {"type": "durationDynamics", "title": "How long the runs took"},
 )
 
 _POLICY = (
