@@ -61,6 +61,23 @@ def sentence(decision: Decision, gate: Gate | None) -> str:
     )
 
 
+def reasons(decision: Decision, gate: Gate | None) -> tuple[tuple[str, str], ...]:
+    """Why the verdict is what it is: a word in front ("" if none), and a sentence."""
+    if gate is None:
+        return tuple(("", reason) for reason in decision.reasons)
+    words = {"broken": "Not kept", "open": "Not known"}
+    asked = [check for state in words for check in gate.checks if check.state == state]
+    told = {f"{check.name}: {check.says}" for check in asked}
+    return (
+        *((words[check.state], f"{_lowered(check.name)}. {check.says}") for check in asked),
+        *(("", reason) for reason in gate.reasons if reason not in told),
+    )
+
+
+def _lowered(words: str) -> str:
+    return words[:1].lower() + words[1:]
+
+
 def notices(run: Run) -> tuple[str, ...]:
     """What is unusual about how the run came about, gravest first; most runs have none."""
     return tuple(_notices(run))
@@ -72,17 +89,17 @@ def _notices(run: Run) -> Iterator[str]:
             f"The ledger was changed after it was written: its chain breaks at record"
             f" {run.broken_at:,}. Nothing below can be relied upon."
         )
-    missing = sum(case.id not in run.verdicts for case in run.cases)
+    missing = sum(case.id not in run.verdicts and run.tries(case) for case in run.cases)
     left = f" {counted(missing, 'planned case')} had no verdict by then." if missing else ""
     if run.end is None:
         cut = " Its last line was cut off." if run.cut else ""
-        yield f"Incomplete: the run was killed before its end, or its ledger was cut.{cut}{left}"
+        yield f"Incomplete: the run did not come to its end, or its ledger was cut.{cut}{left}"
     elif run.end.interrupted:
         yield f"Incomplete: the run was interrupted.{left}"
     elif missing:
         yield f"Incomplete.{left}"
     shard = run.header.shard
-    merged = len(getattr(run, "merged", ()))
+    merged = len(run.merged)
     if merged:
         yield f"Merged from {counted(merged, 'part')} of one plan."
     elif shard is not None and shard.of > 1:
@@ -90,7 +107,7 @@ def _notices(run: Run) -> Iterator[str]:
             f"Part {shard.number} of {shard.of} of a run: it says nothing about the other parts."
             " Merge them for the whole."
         )
-    resumed = len(getattr(run, "resumed", ()))
+    resumed = len(run.resumed) + sum(part.resumed for part in run.merged)
     if resumed:
         times = "once" if resumed == 1 else f"{resumed} times"
         yield f"Resumed {times}: it was ended early, and later went on where it had stopped."

@@ -29,6 +29,7 @@ from reports.front import (
     accepted_of,
     left_open,
     notices,
+    reasons,
     risks,
     scope,
     sentence,
@@ -46,6 +47,7 @@ from reports.matrix import (
     STATE_WORDS,
     Matrix,
     described,
+    free_slots,
     in_order,
     rows_to_show,
 )
@@ -63,7 +65,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _BOUNDS = {
     "front_defects": 5,
     "front_open": 4,
-    "listed_reasons": 6,
+    "listed_reasons": 8,
     "listed_risks": 200,
     "told_defects": 40,
     "listed_defects": 200,
@@ -123,6 +125,7 @@ def report_html(
         decision=decision,
         gate=gate,
         sentence=sentence(decision, gate),
+        reasons=reasons(decision, gate),
         notices=notices(run),
         scope=scope(run, decision, matrix),
         counts=_counts(decision.counts),
@@ -264,6 +267,7 @@ def _environment() -> Environment:
         told=_told,
         pairs=pairs,
         lowered=_lowered,
+        ended=_ended,
         described=described,
         race_svg=race_svg,
         load_svg=load_svg,
@@ -274,6 +278,7 @@ def _environment() -> Environment:
         in_words=in_words,
         in_order=in_order,
         rows_to_show=rows_to_show,
+        free_slots=free_slots,
     )
     environment.globals.update(
         severity_words=SEVERITY_WORDS,
@@ -304,6 +309,11 @@ def _counts(counts: Counts) -> dict[str, int]:
 def _told(counts: Counts) -> str:
     """The counts that are not zero, in words."""
     return ", ".join(f"{n:,} {_COUNT_WORDS[name]}" for name, n in _counts(counts).items() if n)
+
+
+def _ended(words: str) -> str:
+    """The words with a full stop, if they end without a sign."""
+    return words if not words or words[-1] in ".!?…" else f"{words}."
 
 
 def _lowered(words: str) -> str:

@@ -198,6 +198,14 @@ def in_order(cell: Cell) -> tuple[Mark, ...]:
     return tuple(cell.marks[relation] for relation in _ordered(set(cell.marks)))
 
 
+def free_slots(cell: Cell, relations: tuple[str, ...]) -> int:
+    """How many of the first relations have no mark in the cell."""
+    return min(
+        (place for place, name in enumerate(relations) if name in cell.marks),
+        default=len(relations),
+    )
+
+
 def state_of(case: Case, verdict: Verdict) -> State:
     """The state that one judged case alone gives its place."""
     match verdict.outcome:
