@@ -72,7 +72,7 @@ def certificate(
         "bundle": {"sha256": bundle} if bundle else None,
         "issued": assessed.today.isoformat(),
         "expires": _expires(run, assessed).isoformat(),
-        "says": asked.says,
+        "says": _says(assessed),
         "does_not_say": [*asked.does_not_say, *_ALWAYS_TOLD],
         "covers": [
             {
@@ -116,6 +116,17 @@ def certificate(
         ],
     }
     return {"id": "C-" + hashlib.sha256(encode(body)).hexdigest()[:16], **body}
+
+
+def _says(assessed: Assessment) -> str:
+    """What the profile says, and where it does not hold."""
+    accepted = len(assessed.gate.waivers)
+    if not accepted:
+        return assessed.profile.says
+    return (
+        f"{assessed.profile.says} Except where a risk was accepted: "
+        f"{counted(accepted, 'failure')} named below {'is' if accepted == 1 else 'are'} not mended."
+    )
 
 
 def _expires(run: Run, assessed: Assessment) -> date:

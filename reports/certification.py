@@ -380,6 +380,9 @@ def _of_scope(run: Run, asked: Profile, today: date) -> Iterator[Gap]:
     if header.selection.stop_after is not None:
         says = f"it was told to stop after {header.selection.stop_after} failures"
         yield Gap("scope", says, "run without --stop-after")
+    if header.shard is not None:
+        says = f"it is part {header.shard.number} of {header.shard.of} of a run"
+        yield Gap("scope", says, "join all parts with `wardproof merge` and certify what comes out")
     if not header.target.version:
         says = "it does not say which version of the product it tried"
         yield Gap("scope", says, "write system.version into the target file and run again")
