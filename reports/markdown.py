@@ -1,6 +1,7 @@
 """What a run came to as Markdown, for a pull request or a job's summary.
 
-Whatever comes from a target stands in code spans: no link, mention, image or HTML comes of it.
+Plain sentences are written plainly. Whatever else a target, or a waiver, may have put into a text
+stands in a code span: no link, mention, reference, image or HTML comes of it.
 """
 
 import re
@@ -25,6 +26,9 @@ _HEADINGS: dict[Outcome, str] = {
 # What could end a cell of a table, and what stands for it.
 _BARS = str.maketrans({"|": "│", "\\": "⧵"})
 _TICKS = re.compile("`+")
+# Words, numbers and the marks between them, of which no reader of Markdown makes anything else.
+_PLAIN = re.compile(r"[A-Z][A-Za-z]*(?:[,;:.]? \(?[A-Za-z0-9][A-Za-z0-9'-]*\)?)*[.]?")
+_TAKEN = re.compile(r"\bwww\b|\b(?=[a-f]*\d)[0-9a-f]{7,}\b|\b[A-Za-z]+-\d", re.IGNORECASE)
 
 
 def markdown(run: Run, decision: Decision, gate: Gate | None = None) -> str:
@@ -49,6 +53,13 @@ def code(text: str, limit: int = 300) -> str:
     return f"{fence}{space}{flat}{space}{fence}"
 
 
+def prose(text: str, limit: int = 300) -> str:
+    """A sentence as it is if it is nothing but words, else as code."""
+    flat = one_line(printable(text), limit)
+    is_plain = _PLAIN.fullmatch(flat) is not None and _TAKEN.search(flat) is None
+    return flat if is_plain else code(flat, limit)
+
+
 def _head(run: Run, decision: Decision, gate: Gate | None) -> Iterator[str]:
     verdict = decision.verdict if gate is None else gate.verdict
     sign = {"conformant": "✅", "not conformant": "❌", "inconclusive": "❔"}[verdict]
@@ -59,21 +70,21 @@ def _head(run: Run, decision: Decision, gate: Gate | None) -> Iterator[str]:
     target = run.header.target
     of = " ".join(filter(None, (target.name, target.version)))
     yield (
-        f"{code(of, 120)}, profile {code(run.header.profile, 40)}, seed {run.header.seed}: "
+        f"{code(of, 120)}, profile {code(run.header.profile, 40)}, seed `{run.header.seed}`: "
         f"{decision.executed:,} of {counted(decision.planned, 'planned case')} executed, "
         f"{decision.counts.passed:,} passed, {decision.counts.failed:,} failed, "
         f"{decision.counts.inconclusive:,} inconclusive, {decision.counts.not_tested:,} not "
         f"tested, {decision.counts.not_claimed:,} not claimed."
     )
     reasons = decision.reasons if gate is None else gate.reasons
-    yield "\n".join(f"- {code(reason, 400)}" for reason in reasons[:_SHOWN])
+    yield "\n".join(f"- {prose(reason, 400)}" for reason in reasons[:_SHOWN])
 
 
 def _gate(gate: Gate | None) -> Iterator[str]:
     if gate is None:
         return
     yield f"### Gate {code(gate.level.name, 40)}, as of {gate.today}"
-    rows = [(check.name, _SIGNS[check.state], code(check.says, 600)) for check in gate.checks]
+    rows = [(check.name, _SIGNS[check.state], prose(check.says, 600)) for check in gate.checks]
     yield _table(("asked", "kept", "what came of it"), rows)
     yield f"The run by itself is {gate.decision.verdict}; no waiver changes that."
 
@@ -97,12 +108,12 @@ def _defect(defect: Defect, gate: Gate | None) -> tuple[str, ...]:
     beside = f"<br>waived: {waived:,} of {len(defect.findings):,}" if waived else ""
     severity = f"**{SEVERITY_WORDS[defect.severity]}**<br>{URGENCY_WORDS[defect.urgency]}"
     example = defect.example
-    could = f"<br>{code(example.could)}" if example.could else ""
+    could = f"<br>{prose(example.could)}" if example.could else ""
     roles = ", ".join(code(role, 40) for role in defect.roles[:6]) or "–"
     return (
         severity + beside,
-        f"{code(example.title, 160)}{could}",
-        f"{code(example.id, 20)}<br>{code(example.message)}",
+        f"{prose(example.title, 160)}{could}",
+        f"{code(example.id, 20)}<br>{prose(example.message)}",
         roles + (" …" if len(defect.roles) > 6 else ""),
         f"{defect.cases:,}",
     )
@@ -121,7 +132,7 @@ def _risks(gate: Gate | None) -> Iterator[str]:
                 code(one.owner, 60),
                 code(one.approver, 60),
                 code(one.ticket, 60),
-                code(one.reason),
+                prose(one.reason),
             )
             for one in gate.waivers[:_SHOWN]
         ],
@@ -137,7 +148,7 @@ def _open(run: Run) -> Iterator[str]:
             continue
         yield f"### {heading}: {counted(sum(len(gap.cases) for gap in found), 'case')}"
         yield "\n".join(
-            f"- {code(gap.suite, 40)}, {counted(len(gap.cases), 'case')}: {code(gap.reason)}"
+            f"- {code(gap.suite, 40)}, {counted(len(gap.cases), 'case')}: {prose(gap.reason)}"
             for gap in found[:_SHOWN]
         )
         if len(found) > _SHOWN:
