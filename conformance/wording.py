@@ -42,7 +42,8 @@ def word(verdict: Verdict, case: Case) -> str:
             return str(table()["kinds"].get(verdict.kind) or allowed)
         case Result.FAIL:
             rule = verdict.rule or ""
-            named = table().get("rules", {}).get(rule) or table()["kinds"].get(verdict.kind)
+            rules, kinds = table()["rules"], table()["kinds"]
+            named = rules.get(rule) or rules.get(rule.split(".")[0]) or kinds.get(verdict.kind)
             return str(named or "bypass")
         case Result.NOT_CLAIMED:
             return "not-claimed"
