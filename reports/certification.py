@@ -414,7 +414,7 @@ def _held(
     )
     left_out = ""
     if not found:
-        left_out = f"Nothing to try: {one.none}." if one.none else "Not tried."
+        left_out = _nothing(one)
     elif outcomes["not_claimed"] == len(found):
         left_out = f"Not claimed: {_reason(found)}"
         statement = given.statement(one.suite, one.name) if given else None
@@ -431,6 +431,11 @@ def _held(
         sentence=found[0][0].sentence if found else "",
         left_out=left_out,
     )
+
+
+def _nothing(one: Requirement) -> str:
+    # What is not declared is not tried: no run can tell whether it is really not there.
+    return f"Nothing to try; by the target file, {one.none}." if one.none else "Not tried."
 
 
 def _reason(found: Sequence[Judged]) -> str:

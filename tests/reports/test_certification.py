@@ -485,7 +485,7 @@ def test_a_certificate_names_what_it_covers_and_what_not(tmp_path: Path) -> None
         {
             "suite": "object_scope",
             "property": one,
-            "reason": "Nothing to try: no operation takes several records at once.",
+            "reason": "Nothing to try; by the target file, no operation takes several records at once.",
         }
     ]
     assert len(body["attested"]) == len(profile("access").items)
