@@ -100,6 +100,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--no-allure", action="store_true", help="without the Allure report")
     run.add_argument(
+        "--bundle", type=Path, metavar="FILE", help="put all of it into one file to hand on"
+    )
+    bundle.add_key(run)
+    run.add_argument(
         "--resume",
         type=Path,
         metavar="DIR",
@@ -301,6 +305,7 @@ HOME_INI = Path(__file__).with_name("suites.ini")
 
 def _run(options: argparse.Namespace) -> int:
     console = Console(stderr=True, highlight=False)
+    handed_on, private = _handed_on(options)
     if options.resume is not None:
         options = continuing.call(options, suites())
     options.profile = options.profile or Profile.GATE.value
@@ -339,7 +344,19 @@ def _run(options: argparse.Namespace) -> int:
         # The evidence is there, so the call was not wrong; but nobody has been told what it says.
         print(f"{problem}\nThe evidence is in {out}, and wardproof report makes them from it.")
         return INCONCLUSIVE
+    if handed_on is not None:
+        bundle.make(out, handed_on, private, None)
     return _of_shard(out) if options.shard and code == INCONCLUSIVE else code
+
+
+def _handed_on(options: argparse.Namespace) -> tuple[Path | None, bytes | None]:
+    """Where the bundle of a run goes and what signs it, known to be fit before the run begins."""
+    if options.bundle is None:
+        if options.key is not None:
+            raise WrongCall("--key is what signs a bundle: say --bundle FILE as well")
+        return None, None
+    bundle.free(options.bundle)
+    return options.bundle, bundle.key(options.key)
 
 
 def _of_shard(out: Path) -> int:
