@@ -21,7 +21,7 @@ _ALLURE = (
     "default-src 'none'; script-src 'self' 'unsafe-inline' data: blob:; "
     "style-src 'self' 'unsafe-inline' data:; img-src 'self' data: blob:; font-src 'self' data:; "
     "connect-src 'self' data: blob:; media-src 'self' data: blob:; "
-    "frame-src 'self' data: blob:; base-uri 'none'; form-action 'none'"
+    "frame-src 'self' data: blob:; base-uri 'self'; form-action 'none'"
 )
 _ANSWERED = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
 _TYPES = {
