@@ -6,7 +6,7 @@ import hashlib
 import os
 import secrets as random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,18 @@ from conformance.target import Target, generating
 
 @dataclass(frozen=True)
 class Loaded:
-    """A target with where it came from."""
+    """A target with where it came from.
+
+    `lines` are those of its operations in the file, by resource and operation.
+    """
 
     target: Target
     folder: Path
     digest: str
     secrets: frozenset[str]
     generated: Mapping[str, str]
+    file: str = "target.yaml"
+    lines: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 def load(
@@ -80,6 +85,12 @@ def load(
         digest=digest.hexdigest(),
         secrets=secrets | frozenset(generated.values()),
         generated=generated,
+        file=path.name,
+        lines={
+            (resource, name): main.place(("resources", resource, name))[0]
+            for resource, described in target.resources.items()
+            for name in described.operations
+        },
     )
 
 

@@ -162,6 +162,14 @@ def document(loaded: Loaded, wire: Wire) -> list[Documented] | NoDocument | None
         return problem
 
 
+def _from_here(path: Path) -> str:
+    """The path as whoever stands in this folder writes it; only the name if it lies elsewhere."""
+    try:
+        return path.resolve().relative_to(Path.cwd().resolve()).as_posix()
+    except ValueError:
+        return path.name
+
+
 def header(
     loaded: Loaded, *, base_url: str, profile: str, seed: int, suites: list[str], version: str
 ) -> dict[str, Any]:
@@ -175,6 +183,7 @@ def header(
             "version": target.system.version,
             "base_url": base_url,
             "digest": loaded.digest,
+            "file": _from_here(loaded.folder / loaded.file),
         },
         "profile": profile,
         "seed": seed,
@@ -191,7 +200,11 @@ def header(
         + [{"id": ANONYMOUS, "roles": [ANONYMOUS], "tenant": None}],
         "resources": {
             resource: {
-                name: {"request": operation.request, "kind": described.kind(name)}
+                name: {
+                    "request": operation.request,
+                    "kind": described.kind(name),
+                    "line": loaded.lines.get((resource, name)),
+                }
                 for name, operation in described.operations.items()
             }
             for resource, described in target.resources.items()

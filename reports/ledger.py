@@ -51,6 +51,7 @@ class Target:
     base_url: str
     version: str | None = None
     digest: str | None = None
+    file: str = "target.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Persona:
 class Operation:
     request: str
     kind: str = ""
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

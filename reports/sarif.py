@@ -1,8 +1,9 @@
 """Findings as SARIF 2.1.0, for code-scanning dashboards.
 
 Only findings are results: SARIF has no place for what passed. A result's place is the target
-file, and, logically, the operation that misbehaved. Its fingerprints are the same in every run that
-shows it. A waiver is a suppression: the result stays what it is.
+file, where it describes the operation that misbehaved, and, logically, that operation. Its
+fingerprints are the same in every run that shows it. A waiver is a suppression: the result stays
+what it is.
 
 GitHub takes up to 25,000 results and 10 MB (gzip) and shows 5,000 of them, and 10 tags of a rule:
 so many of the gravest are written here, their texts cut, and how many are left out is said.
@@ -11,6 +12,7 @@ so many of the gravest are written here, their texts cut, and how many are left 
 import hashlib
 import json
 from typing import Any
+from urllib.parse import quote
 
 from reports.defects import ranked
 from reports.gate import Gate
@@ -70,7 +72,7 @@ def sarif(run: Run, decision: Decision, gate: Gate | None = None) -> dict[str, A
         ]
     results = []
     for finding in kept:
-        result = _result(finding, indices[finding.rule])
+        result = _result(run, finding, indices[finding.rule])
         if accepted:
             waiver = accepted.get(finding.id)
             result["suppressions"] = [_suppression(waiver)] if waiver is not None else []
@@ -135,11 +137,13 @@ def _rule(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _result(finding: Finding, rule_index: int) -> dict[str, Any]:
+def _result(run: Run, finding: Finding, rule_index: int) -> dict[str, Any]:
+    operations = run.header.resources.get(finding.resource or "", {})
+    operation = operations.get(finding.operation or "")
     location: dict[str, Any] = {
         "physicalLocation": {
-            "artifactLocation": {"uri": "target.yaml"},
-            "region": {"startLine": 1},
+            "artifactLocation": {"uri": quote(run.header.target.file)},
+            "region": {"startLine": (operation.line if operation else None) or 1},
         }
     }
     if finding.resource and finding.operation:

@@ -34,7 +34,7 @@ HOSTILE = (
 def html_of(text: str) -> str:
     """As GitHub reads it, tables and bare links included."""
     reader = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-    return reader.render(text)
+    return str(reader.render(text))
 
 
 def spoken(html: str) -> str:
