@@ -126,16 +126,19 @@ def answer_text(exchange: Exchange) -> str:
         for name, value in sorted(response.headers.items())
         if name.lower() not in _CLOCKS
     ]
-    return "\n".join([str(response.status), *headers, "", pretty(response.body or "")])
+    # Without commas at the ends of lines: that another member follows is no difference.
+    return "\n".join([str(response.status), *headers, "", pretty(response.body or "", comma="")])
 
 
-def pretty(body: str) -> str:
+def pretty(body: str, *, comma: str = ",") -> str:
     """JSON with a line for each member, keys in order; anything else as it is."""
     if body.lstrip()[:1] not in ("{", "["):
         return body
     try:
         value = json.loads(body)
-        return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
+        return json.dumps(
+            value, indent=1, sort_keys=True, ensure_ascii=False, separators=(comma, ": ")
+        )
     except (ValueError, RecursionError):
         return body
 

@@ -10,7 +10,7 @@ _BEFORE_MARK = 400
 _QUOTED = re.compile(r"'([^']{4,200})'|\"([^\"]{4,200})\"|“([^”]{4,200})”|`([^`]{4,200})`")
 _WORD = re.compile(r"[^\s,;()\"'`“”]{8,}")
 # How the engine writes its planted markers: consonants only, or a telephone number of no country.
-_CANARY = re.compile(r"wq[bcdfghjkmnpqrstvwxz]{13}|9707\d{8}", re.IGNORECASE)
+_CANARY = re.compile(r"wq[bcdfghjkmnpqrstvwxz]{16}|9707\d{8}", re.IGNORECASE)
 _STATUS = re.compile(r"\b[1-5]\d\d\b")
 
 

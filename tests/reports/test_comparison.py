@@ -79,6 +79,12 @@ def test_json_is_laid_out_and_ordered_and_the_rest_left_alone() -> None:
     assert pretty(deep) == deep
 
 
+def test_a_member_more_does_not_change_the_line_before_it() -> None:
+    one, other = exchange("1", "control", '{"a": 1}'), exchange("2", "attempt", '{"a": 1, "b": 2}')
+    found = compared(answer_text(one), answer_text(other))
+    assert (found.left, found.right, marked(found, "right")) == (0, 1, [' "b": 2'])
+
+
 def test_the_clock_is_no_difference() -> None:
     one, other = exchange("1", "control"), exchange("2", "attempt")
     assert compared(answer_text(one), answer_text(other)).same

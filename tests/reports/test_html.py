@@ -141,13 +141,13 @@ def test_marks_of_the_engine_go_first() -> None:
 
 
 def test_planted_markers_are_marked_unless_the_request_carried_them() -> None:
-    body = '{"name": "Ada Wqkqmmfjnhkwqvn", "note": "wqkqtfhnbjkwzzr"}'
+    body = '{"name": "Ada Wqkqmmfjnhkwqvnbcd", "note": "wqkqtfhnbjkwzzrbcd"}'
     exchange = replace(
         make_exchange(body),
-        request=Request("PUT", "http://127.0.0.1/x", body='{"note": "wqkqtfhnbjkwzzr"}'),
+        request=Request("PUT", "http://127.0.0.1/x", body='{"note": "wqkqtfhnbjkwzzrbcd"}'),
     )
     view = shown(exchange, make_finding("the record's own content"))
-    assert [piece.text for piece in view.response if piece.marked] == ["Wqkqmmfjnhkwqvn"]
+    assert [piece.text for piece in view.response if piece.marked] == ["Wqkqmmfjnhkwqvnbcd"]
 
 
 def test_the_control_is_not_marked() -> None:
