@@ -6,6 +6,7 @@ that people read is made from this file alone.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import math
@@ -199,7 +200,11 @@ def case_record(case: Case, *, everywhere: bool = False) -> dict[str, Any]:
 
 
 def exchange_record(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
-    """An exchange as the ledger holds it, redacted; long bodies are cut and said to be."""
+    """An exchange as the ledger holds it, redacted.
+
+    Of a long body the beginning is kept, with the size and SHA-256 of the whole; one that is no
+    UTF-8 is kept as bytes too (`body_base64`), or it is said why not (`body_withheld`).
+    """
     request = exchange.request
     body, cut = _body(request.body, redactor)
     answer, answer_cut = _answer(exchange.answer, redactor)
@@ -211,7 +216,7 @@ def exchange_record(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
             "method": request.method,
             "url": redactor.text(request.url),
             "headers": redactor.headers(request.headers),
-            "body": body,
+            **body,
         },
         "response": answer,
         "error": redactor.text(exchange.error) if exchange.error else None,
@@ -230,12 +235,44 @@ def _answer(answer: Answer | None, redactor: Redactor) -> tuple[dict[str, Any] |
     return {
         "status": answer.status,
         "headers": redactor.headers(answer.headers),
-        "body": body,
+        **body,
     }, cut
 
 
-def _body(body: bytes, redactor: Redactor) -> tuple[str | None, bool]:
+def _body(body: bytes, redactor: Redactor) -> tuple[dict[str, Any], bool]:
     if not body:
-        return None, False
-    text = redactor.text(decode(body))
-    return text[:KEPT_BODY], len(text) > KEPT_BODY
+        return {"body": None}, False
+    masked = redactor.binary(body)
+    text = redactor.text(decode(masked))
+    kept: dict[str, Any] = {"body": text[:KEPT_BODY]}
+    cut = len(text) > KEPT_BODY
+    if not _is_utf8(masked):
+        packed = next((says for start, says in _PACKED.items() if masked.startswith(start)), None)
+        if packed is None:
+            kept["body_base64"] = base64.b64encode(masked[:KEPT_BODY]).decode()
+        else:
+            kept["body_withheld"] = f"{packed}: secrets in it could not be found and taken out"
+        cut = cut or len(masked) > KEPT_BODY
+    if cut or "body_withheld" in kept:
+        kept["body_size"] = len(masked)
+        kept["body_sha256"] = hashlib.sha256(masked).hexdigest()
+    return kept, cut
+
+
+_PACKED = {
+    b"\x1f\x8b": "packed (gzip)",
+    b"PK\x03\x04": "packed (zip)",
+    b"BZh": "packed (bzip2)",
+    b"\xfd7zXZ": "packed (xz)",
+    b"\x28\xb5\x2f\xfd": "packed (zstandard)",
+    b"7z\xbc\xaf": "packed (7z)",
+    b"%PDF-": "packed (PDF)",
+}
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

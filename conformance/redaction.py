@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import html
 import json
 import os
@@ -207,6 +208,11 @@ def _forms(secret: str) -> Iterator[bytes]:
     for text in _texts(secret):
         yield text.encode("utf-8", "surrogatepass")
     yield from _encoded(raw)
+    if not secret.isascii():
+        yield raw.decode("latin-1").encode()
+        for other in ("latin-1", "utf-16-le", "utf-16-be"):
+            with contextlib.suppress(UnicodeEncodeError):
+                yield secret.encode(other)
     for inner in _inside(secret):
         if len(inner) >= _SHORTEST:
             yield inner

@@ -1,15 +1,30 @@
 """The ledger, and the request that reproduces a finding: complete, chained, without secrets."""
 
+import base64
+import errno
+import gzip
 import hashlib
+import io
 import json
+import os
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance.evidence import KEPT_BODY, Ledger, case_record, exchange_record, seen, timestamp
+from conformance.evidence import (
+    KEPT_BODY,
+    Ledger,
+    Unwritable,
+    case_record,
+    exchange_record,
+    seen,
+    timestamp,
+)
 from conformance.findings import curl
+from conformance.model import Answer
 from conformance.redaction import MASKED, Redactor
 from reports.canonical import encode, exchange_hash, plan_digest
 from tests.engine.exchanges import CASE, answer, exchange
@@ -105,6 +120,144 @@ def test_long_bodies_are_cut_after_redaction_and_said_to_be() -> None:
     assert record["truncated"]
     assert len(record["response"]["body"]) == KEPT_BODY
     assert "s3cret" not in record["response"]["body"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xff\xfe" + SECRET.encode() + b"\x00\x80 rest",
+        b'{"name": "J\xf8rgen", "key": "' + SECRET.encode() + b'"}',
+        b"\x00" * 300 + b"\xc3(" + SECRET.encode(),
+    ],
+)
+def test_a_body_that_is_no_utf_8_is_kept_as_bytes_without_secrets(body: bytes) -> None:
+    given = replace(exchange(answer(200)), answer=Answer(200, (), body))
+    response = exchange_record(given, Redactor([SECRET]))["response"]
+    kept = base64.b64decode(response["body_base64"])
+    assert kept == body.replace(SECRET.encode(), MASKED.encode())
+    assert SECRET not in response["body"]
+    assert "body_sha256" not in response
+
+
+def test_packed_bodies_are_withheld_with_a_reason_and_their_digest() -> None:
+    body = gzip.compress(SECRET.encode(), mtime=0)
+    given = replace(exchange(answer(200)), answer=Answer(200, (), body))
+    response = exchange_record(given, Redactor([SECRET]))["response"]
+    assert "packed (gzip)" in response["body_withheld"]
+    assert "body_base64" not in response
+    assert response["body_sha256"] == hashlib.sha256(body).hexdigest()
+
+
+def test_of_a_body_that_was_cut_the_whole_has_a_size_and_a_digest() -> None:
+    body = "x" * (KEPT_BODY + 10)
+    response = exchange_record(exchange(answer(200, body)), Redactor())["response"]
+    assert response["body_size"] == KEPT_BODY + 10
+    assert response["body_sha256"] == hashlib.sha256(body.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "nul \x00 and bell \x07",
+        '{"n": 1e999, "m": NaN}',
+        f'{{"n": {10**400}}}',
+        "\u2028\ufeff\U0010ffff",
+    ],
+)
+def test_odd_bodies_are_kept_as_they_are(body: str, tmp_path: Path) -> None:
+    record = exchange_record(exchange(answer(200, body)), Redactor())
+    ledger = Ledger(tmp_path)
+    ledger.append("exchange", record)
+    ledger.close()
+    kept = json.loads(ledger.path.read_bytes())
+    assert kept["response"]["body"] == body
+    assert kept["hash"] == exchange_hash(kept)
+
+
+class Failing(io.RawIOBase):
+    """A file of a disk that is full after so many bytes."""
+
+    def __init__(self, path: Path, room: int, *, half: bool = True) -> None:
+        self._file = path.open("ab", buffering=0)
+        self._room, self._half = room, half
+
+    def write(self, data: Any) -> int:
+        place = self._room if self._half else 0
+        if len(data) > self._room:
+            if place:
+                self._room = 0
+                return self._file.write(bytes(data[:place]))
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self._room -= len(data)
+        return self._file.write(data)
+
+    def truncate(self, size: int | None = None) -> int:
+        return self._file.truncate(size)
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+
+@pytest.mark.parametrize("room", [150, 220, 300, 301, 302, 600])
+@pytest.mark.parametrize("half", [False, True])
+def test_a_full_disk_leaves_whole_lines_and_is_said(room: int, half: bool, tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, opened=lambda path: Failing(path, room, half=half))  # type: ignore[arg-type,return-value]
+    written = 0
+    said = ""
+    while not said:
+        try:
+            ledger.append("note", {"number": written})
+            written += 1
+        except Unwritable as problem:
+            said = str(problem)
+    assert "No space left" in said
+    assert "make room" in said
+    assert str(tmp_path) in said
+    lines = ledger.path.read_bytes().split(b"\n")
+    assert lines.pop() == b""
+    assert [json.loads(line)["seq"] for line in lines] == list(range(written))
+
+
+def test_evidence_is_on_the_disk_at_the_latest_after_so_many_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    ledger = Ledger(tmp_path / "a", seconds=0)
+    ledger.append("note", {})
+    ledger.append("note", {})
+    assert len(synced) == 2
+    ledger.close()
+    slow = Ledger(tmp_path / "b", seconds=1e9)
+    slow.append("note", {})
+    assert len(synced) == 2
+    slow.sync()
+    assert len(synced) == 3
+    slow.close()
+
+
+def test_the_evidence_of_an_earlier_run_is_not_destroyed(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.append("run", {})
+    ledger.close()
+    before = ledger.path.read_bytes()
+    with pytest.raises(Unwritable, match=r"another folder with --out, or continue .* --resume"):
+        Ledger(tmp_path)
+    assert ledger.path.read_bytes() == before
+
+
+def test_a_ledger_that_never_began_is_begun(tmp_path: Path) -> None:
+    (tmp_path / "evidence.jsonl").touch()
+    ledger = Ledger(tmp_path)
+    ledger.append("run", {})
+    ledger.close()
+    assert json.loads(ledger.path.read_bytes())["seq"] == 0
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Unwritable, match=r"nothing can be written there .*--out"):
+        Ledger(tmp_path / "file" / "out")
 
 
 def test_times_are_utc_with_milliseconds() -> None:

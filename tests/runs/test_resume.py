@@ -65,7 +65,7 @@ def test_a_run_that_was_cut_short_goes_on(
 
 
 def test_a_line_that_was_cut_off_is_lost_and_said_to_be(whole: Run, tmp_path: Path) -> None:
-    out = _beginning(whole, tmp_path / "out", -8, cut=b'{"case":"role_ac')
+    out = _beginning(whole, tmp_path / "out", -15, cut=b'{"case":"role_ac')
     done = _go_on(out, CLINIC)
     assert done.code == 0, done.called.said
     assert [one["lost_bytes"] for one in done.of("resumed")] == [16]
@@ -92,10 +92,12 @@ def test_a_run_that_was_killed_before_it_had_a_plan_goes_on(whole: Run, tmp_path
 
 
 def test_a_run_may_be_cut_short_more_than_once(whole: Run, tmp_path: Path) -> None:
-    out = _beginning(whole, tmp_path / "out", -8)
+    out = _beginning(whole, tmp_path / "out", -15)
     _go_on(out, CLINIC)
     path = out / "evidence.jsonl"
-    path.write_bytes(b"\n".join(path.read_bytes().split(b"\n")[:-4]) + b"\n")
+    lines = path.read_bytes().split(b"\n")
+    resumed = next(at for at, line in enumerate(lines) if b'"type":"resumed"' in line)
+    path.write_bytes(b"\n".join(lines[: resumed + 2]) + b"\n")
     done = _go_on(out, CLINIC)
     assert done.code == 0, done.called.said
     assert [one["part"] for one in done.of("resumed")] == [1, 2]
