@@ -34,12 +34,13 @@ from reports.bundle import (
 )
 from reports.canonical import encode
 from reports.chain import incomplete
+from reports.defects import counted
 from reports.gate import Gate, judge
 from reports.ledger import LedgerError, Run
 from reports.printable import one_line
 from reports.waivers import Waiver, of_plain, plain
 
-State = Literal["holds", "contradicted", "open", "noted"]
+State = Literal["holds", "contradicted", "failed", "open", "noted"]
 Answer = Literal["holds", "contradicted", "not conformant", "unproven", "inconclusive", "no bundle"]
 
 EXIT_CODES: Mapping[Answer, int] = {
@@ -59,7 +60,8 @@ _GRAVEST = ("verdict", "gate.verdict", "planned", "executed", "words")
 @dataclass(frozen=True, slots=True)
 class Check:
     """One thing that was looked at. `contradicted`: two parts of the bundle do not go together;
-    `open`: nothing is wrong, but it cannot be told here; `noted`: worth knowing, nothing more.
+    `failed`: the file is no bundle, or the target did not pass; `open`: nothing is wrong, but it
+    cannot be told here; `noted`: worth knowing, nothing more.
     """
 
     name: str
@@ -117,7 +119,7 @@ def verify(path: Path, trusted: Sequence[bytes], today: date) -> Verification:
     except BundleError as problem:
         words = _without_path(problem, path)
         return Verification(
-            path, "no bundle", f"This file {words}.", (Check("The file", "contradicted", words),)
+            path, "no bundle", f"This file {words}.", (Check("The file", "failed", words),)
         )
     with bundle:
         return _examined(bundle, named, today)
@@ -573,7 +575,8 @@ def _waivers(made: Contents, raw: Mapping[str, bytes]) -> Iterator[Check]:
     elif raw[WAIVERS] != made.files[WAIVERS] or _plain_again(waivers) != raw[WAIVERS]:
         yield Check(name, "contradicted", f"{WAIVERS} is not written as Wardproof writes it.")
     elif waivers:
-        words = f"{len(waivers)} waivers lie beside the verdict; none changes it."
+        lie = "lies" if len(waivers) == 1 else "lie"
+        words = f"{counted(len(waivers), 'waiver')} {lie} beside the verdict, which stays as it is."
         yield Check(name, "holds", words)
     else:
         yield Check(name, "holds", "Nobody has accepted any failure.")
@@ -584,19 +587,19 @@ def _conformance(made: Contents, now: Gate, today: date) -> Iterator[Check]:
     if today < made.gate.today:
         words = f"The bundle is as of {made.gate.today}, which is after {today}, the day asked for."
         yield Check("The day", "open", words)
+    reason = now.reasons[0] if now.reasons else ""
+    words = f"Gate as of {today}: {now.verdict}. {reason}"
     if now.verdict != made.gate.verdict:
         words = (
             f"As of {made.gate.today} the gate said {made.gate.verdict}; as of {today} it says "
-            f"{now.verdict}: {now.reasons[0] if now.reasons else ''}"
+            f"{now.verdict}: {reason}"
         )
-        state: State = "open" if now.verdict == "inconclusive" else "noted"
-        yield Check(name, state, one_line(words, 400))
-        return
-    if made.gate.verdict == "conformant":
-        state = "holds"
-    else:
-        state = "noted" if made.gate.verdict == "not conformant" else "open"
-    words = f"Gate as of {today}: {now.verdict}. {now.reasons[0] if now.reasons else ''}"
+    both = {made.gate.verdict, now.verdict}
+    state: State = "holds"
+    if "not conformant" in both:
+        state = "failed"
+    elif "inconclusive" in both:
+        state = "open"
     yield Check(name, state, one_line(words, 400))
 
 
@@ -649,13 +652,14 @@ def _limits(made: Contents, signers: Sequence[Signer], trusted: Sequence[Signer]
     )
     left_out = []
     if counts.not_claimed:
-        left_out.append(f"{counts.not_claimed:,} cases that the target does not claim")
+        cases = counted(counts.not_claimed, "case")
+        left_out.append(f"{cases} that the target does not claim")
     if counts.not_tested:
         left_out.append(f"{counts.not_tested:,} that were not tested")
     also = f" ({' and '.join(left_out)} were left out)" if left_out else ""
     yield (
         f"Anything about what was not planned: profile {run.header.profile}, "
-        f"{len(run.header.suites)} suites, {len(run.cases):,} cases{also}."
+        f"{counted(len(run.header.suites), 'suite')}, {counted(len(run.cases), 'case')}{also}."
     )
     yield (
         f"Anything about another installation, version, configuration or day than {target} as it "
@@ -665,8 +669,8 @@ def _limits(made: Contents, signers: Sequence[Signer], trusted: Sequence[Signer]
     yield "When it was made: the times are those of the computer that ran it."
     if made.gate.waivers:
         yield (
-            f"That the {len(made.gate.waivers)} accepted risks are harmless to you: somebody else "
-            "accepted them, for reasons that stand in the report."
+            f"That what was accepted ({counted(len(made.gate.waivers), 'risk')}) is harmless to "
+            "you: somebody else accepted it, for reasons that stand in the report."
         )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _MARKS = {
     "holds": ("✓ holds", "green"),
     "contradicted": ("✗ CONTRADICTED", "bold red"),
+    "failed": ("✗ fails", "bold red"),
     "open": ("? open", "yellow"),
     "noted": ("· noted", "cyan"),
 }
