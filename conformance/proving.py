@@ -24,6 +24,7 @@ from rich.text import Text
 from conformance.document import InvalidDocument, meant
 from conformance.home import HOME
 from conformance.loading import load
+from conformance.server import ending_with_parent
 
 _TARGET = HOME / "fixtures" / "targets" / "hospital"
 _INDEX = HOME / "fixtures" / "hospital" / "defects" / "index.yaml"
@@ -149,6 +150,7 @@ def _service(arguments: list[str], place: Path, environ: dict[str, str]) -> Iter
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
+            preexec_fn=ending_with_parent,  # noqa: PLW1509
         )
         try:
             deadline = time.monotonic() + _START_SECONDS
@@ -190,7 +192,12 @@ def _run(
                 command += ["--stop-after", str(FINDINGS_ENOUGH)]
             command += [*(f"--suite={suite}" for suite in suites)]
             done = subprocess.run(
-                command, env=environ, capture_output=True, text=True, timeout=_RUN_SECONDS
+                command,
+                env=environ,
+                capture_output=True,
+                text=True,
+                timeout=_RUN_SECONDS,
+                preexec_fn=ending_with_parent,
             )
     except (InvalidDocument, subprocess.TimeoutExpired) as error:
         return Proof(seeded, 4, (), (), 0, time.monotonic() - started, str(error))

@@ -28,8 +28,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _die_with_parent() -> None:
-    # Linux: PR_SET_PDEATHSIG, so that not even kill -9 of the harness leaves the target behind.
+def ending_with_parent() -> None:
+    """For `preexec_fn`: the process ends when the thread that started it does, even by kill -9."""
+    # PR_SET_PDEATHSIG of Linux; elsewhere there is no such thing.
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
@@ -105,7 +106,7 @@ class Server:
                 env=self._environ,
                 cwd=self._folder,
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+                preexec_fn=ending_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
             )
 
     def wait(self) -> None:

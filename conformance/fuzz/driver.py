@@ -385,6 +385,8 @@ class Driver:
                     if known is None or one.draft.size < known.draft.size:
                         told.objections[key] = one
                 self._sent.clear()
+            elif isinstance(event, events.Interrupted) and not self._steering.stopped():
+                raise KeyboardInterrupt  # the engine would only end the phase
             elif isinstance(event, events.NonFatalError):
                 self._note(event, told)
             elif isinstance(event, events.FatalError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import yaml
 from conformance import oracles, run, sources, trials
 from conformance.cases import Profile, stamp
 from conformance.fuzz import odd, plan
-from conformance.fuzz.campaign import remember
+from conformance.fuzz.campaign import Campaign, remember
 from conformance.harness import Harness
 from conformance.loading import load
 from conformance.model import Answer, Message, Result, Verdict
@@ -127,6 +129,21 @@ def test_what_an_earlier_campaign_brought_about_is_no_finding(
             remember(where, sent)
         verdicts = told(harness, "guard.east")
     assert rules(verdicts) == (set() if by_a_campaign else {"bfla.create"})
+
+
+def test_an_interrupt_ends_the_campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine takes one as the end of a phase."""
+    main, sound, sent = threading.main_thread().ident, Campaign.deliver, []
+
+    def deliver(self: Campaign, *arguments: Any) -> Any:
+        sent.append(arguments)
+        if len(sent) == 3:
+            signal.pthread_kill(main or 0, signal.SIGINT)
+        return sound(self, *arguments)
+
+    monkeypatch.setattr(Campaign, "deliver", deliver)
+    with kiosk(tmp_path) as harness, pytest.raises(KeyboardInterrupt):
+        told(harness, "clerk.east")
 
 
 def test_a_finding_is_small_and_shows_again_by_its_recipe_alone(tmp_path: Path) -> None:
