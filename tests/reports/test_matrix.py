@@ -1,6 +1,7 @@
 """The access matrix: what each place of it says."""
 
 import xml.etree.ElementTree as ET
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ import pytest
 
 from reports.glyphs import GLYPHS
 from reports.ledger import Run, read
-from reports.matrix import STATE_WORDS, Cell, Matrix, access_matrix, described
+from reports.matrix import STATE_WORDS, Cell, Matrix, access_matrix, described, rows_to_show
 from reports.matrix_svg import matrix_svg
 from reports.verdict import decide
+from reports.waivers import Waiver
 from tests.reports import sample
 
 
@@ -114,3 +116,33 @@ def test_the_picture_is_well_formed_self_contained_and_the_same_each_time(hospit
 def test_the_picture_of_a_run_without_cases_is_drawn(tmp_path: Path) -> None:
     run = read(sample.write(tmp_path, [sample.header(resources={}, personas=[]), sample.end()]))
     ET.fromstring(matrix_svg(run, decide(run), access_matrix(run)))
+
+
+def test_an_accepted_failure_hides_no_other_one(tmp_path: Path) -> None:
+    case, other = sample.case("a"), sample.case("b", variant="archived")
+    failed = [sample.verdict(name, "fail", findings=[sample.finding(name)]) for name in ("a", "b")]
+    records = [sample.header(), sample.plan([case, other]), *failed, sample.end()]
+    run = read(sample.write(tmp_path, records))
+    first, second = (finding.id for finding in run.findings)
+    for accepted, state in (({}, "bypass"), ({first}, "bypass"), ({first, second}, "waived")):
+        found = access_matrix(run, dict.fromkeys(accepted, _waiver()))
+        mark = cell(found, "nurse", "patient", "read").marks["same_tenant"]
+        assert mark.state == state
+    assert (mark.beside, mark.sign) == ("bypass", "waived-bypass")
+    assert "waived until 2027-01-31" in mark.words
+    assert (found.totals["waived"], found.totals["bypass"]) == (1, 0)
+    assert '#g-waived-bypass"' in matrix_svg(run, decide(run), found)
+
+
+def _waiver() -> Waiver:
+    return Waiver(
+        "W-1", "F-1", None, None, {}, "r", "o", "a", "t", date(2027, 1, 31), date(2026, 11, 1)
+    )
+
+
+def test_rows_that_need_attention_are_shown_before_others(hospital: Run) -> None:
+    matrix = access_matrix(hospital)
+    few = rows_to_show(matrix, 8)
+    assert len(few) == 8
+    assert all(row.needs_attention for row in few)
+    assert list(few) == [row for row in matrix.rows if row in few]
