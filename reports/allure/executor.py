@@ -43,16 +43,14 @@ def kept(folder: Path) -> dict[str, str | int] | None:
         return None
     name, kind, build, url = (str(told.get(key, "")) for key in _TEXTS)
     order = told.get("buildOrder", "")
-    found = _build(name, kind, "", url)
-    if build:
-        found["buildName"] = one_line(printable(build), 120)
+    found = _build(name, kind, build, url)
     return found | ({"buildOrder": order} if isinstance(order, int) else {})
 
 
 def _build(name: str, kind: str, what: str, url: str) -> dict[str, str | int]:
     found: dict[str, str | int] = {"name": one_line(printable(name), 60), "type": kind}
     if what:
-        found["buildName"] = one_line(printable(what), 100)
+        found["buildName"] = one_line(printable(what), 120)
     address = _address(url)
     return found | ({"buildUrl": address} if address else {})
 

@@ -2,7 +2,9 @@
 
 import base64
 import json
+import re
 import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ from typing import Any
 import pytest
 
 from reports.allure import site
+from reports.allure.executor import executor
+from reports.allure.history import HistoryError, gather, lines, point
 from reports.allure.results import write_results
 from reports.allure.site import (
     AllureUnavailable,
@@ -80,6 +84,267 @@ def test_a_result_is_as_good_as_its_worst_case(
     results = results_of(run, tmp_path / "allure-results")
     (result,) = (result for result in results if not result["fullName"].startswith("findings."))
     assert result["status"] == status
+
+
+def test_severity_of_an_operation_is_that_of_its_gravest_finding(
+    hospital: Run, tmp_path: Path
+) -> None:
+    results = results_of(hospital, tmp_path / "r")
+    levels = ("blocker", "critical", "normal", "minor")
+    assert all(len(label(result, "severity")) == 1 for result in results)
+    gravest: dict[str, str] = {}
+    for finding in hospital.findings:
+        key = f"{finding.suite}.{finding.resource}.{finding.operation}"
+        found = [label(r, "severity")[0] for r in results if finding.id in r["name"]]
+        gravest[key] = min([*found, gravest.get(key, "minor")], key=levels.index)
+    assert gravest
+    for result in results:
+        if result["fullName"] in gravest:
+            assert label(result, "severity") == [gravest[result["fullName"]]]
+
+
+def test_results_name_the_clauses_that_they_give_evidence_for(
+    hospital: Run, tmp_path: Path
+) -> None:
+    results = results_of(hospital, tmp_path / "r")
+    for result in results:
+        stories = label(result, "story")
+        of_object_scope = label(result, "feature") == ["object_scope"]
+        assert ("law:1" in label(result, "clause")) == (
+            of_object_scope and "denied-means-refused" in stories
+        )
+    assert any(label(result, "clause") for result in results)
+
+
+def test_who_accepted_a_risk_owns_its_results(hospital: Run, tmp_path: Path) -> None:
+    finding = hospital.findings[0]
+    written = write_results(
+        hospital, decide(hospital), {}, tmp_path / "r", owners={finding.id: "Ward Systems"}
+    )
+    owned = [
+        result["fullName"]
+        for path in written.folder.glob("*-result.json")
+        if label(result := json.loads(path.read_text("utf-8")), "owner") == ["Ward Systems"]
+    ]
+    assert sorted(owned) == sorted(
+        [
+            f"findings.{finding.case}.{finding.rule}",
+            f"{finding.suite}.{finding.resource}.{finding.operation}",
+        ]
+    )
+
+
+def test_every_attachment_is_there_and_is_named_once(hospital: Run, tmp_path: Path) -> None:
+    results = results_of(hospital, tmp_path / "r")
+    steps = [step for result in results for step in result["steps"]]
+    named = [
+        entry["source"] for holder in (*results, *steps) for entry in holder.get("attachments", [])
+    ]
+    assert len(named) == len(set(named))
+    there = {path.name for path in (tmp_path / "r").glob("*-attachment.html")}
+    assert set(named) < there  # the matrix belongs to the report as a whole
+    failed = [step for step in steps if step["status"] == "failed"]
+    assert failed
+    assert all(step["attachments"] for step in failed)
+
+
+def test_pages_to_attach_hold_no_script_and_load_nothing(tmp_path: Path) -> None:
+    folder = sample.write(tmp_path, sample.hospital())
+    results = publish(folder, allure=False).allure_results
+    pages = list(results.glob("*-attachment.html"))
+    assert pages
+    for page in pages:
+        text = page.read_text("utf-8")
+        assert "Content-Security-Policy" in text
+        assert not re.search(r"<(script|img|iframe|link|object|embed|a|form|base)\b", text)
+        assert not re.search(r"\son\w+\s*=\s*[\"']?\w+\(", re.sub(r"&[a-z#0-9]+;.*?&gt;", "", text))
+
+
+def test_a_case_shows_its_own_picture(tmp_path: Path) -> None:
+    detail = {
+        "kind": "table",
+        "table": "news2",
+        "rows": [{"inputs": {"pulse": 90}, "expected": {"score": 0}, "observed": {}, "ok": False}],
+    }
+    names = ["clinical.scores", "clinical.other"]
+    records = [
+        sample.header(),
+        sample.plan([sample.case(name, suite="clinical", resource=None) for name in names]),
+        sample.verdict(names[0], "inconclusive", detail=detail),
+        sample.verdict(names[1]),
+        sample.end(),
+    ]
+    (result,) = results_of(read(sample.write(tmp_path, records)), tmp_path / "r")
+    first, second = result["steps"]
+    (attached,) = first["attachments"]
+    assert attached["name"] == "Thresholds, row by row"
+    assert "pulse" in (tmp_path / "r" / attached["source"]).read_text("utf-8")
+    assert "attachments" not in second
+
+
+def test_a_defect_with_very_many_findings_shows_the_first_in_full(tmp_path: Path) -> None:
+    names = [f"access_matrix.case-{number}" for number in range(120)]
+    records: list[dict[str, Any]] = [
+        sample.header(),
+        sample.plan([sample.case(name) for name in names]),
+    ]
+    for name in names:
+        records += [
+            sample.exchange(f"e-{name}"),
+            sample.verdict(name, "fail", findings=[sample.finding(name, exchanges=[f"e-{name}"])]),
+        ]
+    results = results_of(read(sample.write(tmp_path, records)), tmp_path / "r")
+    findings = [result for result in results if result["fullName"].startswith("findings.")]
+    assert len(findings) == 120
+    bare = [result for result in findings if not result["attachments"]]
+    assert len(bare) == 20
+    assert all(" in evidence.jsonl; shown in full at F-" in told(result) for result in bare)
+
+
+def told(result: dict[str, Any]) -> str:
+    return str(result["statusDetails"]["trace"])
+
+
+def test_the_same_run_gives_the_same_results(hospital: Run, tmp_path: Path) -> None:
+    texts = []
+    for name in ("1", "2"):
+        write_results(hospital, decide(hospital), {"Access matrix": "<p>"}, tmp_path / name)
+        texts.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
+    assert texts[0] == texts[1]
+
+
+GITHUB = {
+    "GITHUB_ACTIONS": "true",
+    "GITHUB_SERVER_URL": "https://code.example",
+    "GITHUB_REPOSITORY": "clinic/portal",
+    "GITHUB_RUN_ID": "77",
+    "GITHUB_RUN_NUMBER": "12",
+    "GITHUB_WORKFLOW": "nightly",
+    "GITHUB_TOKEN": "a secret",
+}
+GITLAB = {
+    "GITLAB_CI": "true",
+    "CI_JOB_NAME": "conformance",
+    "CI_JOB_URL": "https://user:a%20secret@code.example/clinic/portal/-/jobs/9?x=a+secret",
+    "CI_PIPELINE_IID": "31",
+    "CI_JOB_TOKEN": "a secret",
+}
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        (
+            GITHUB,
+            {
+                "name": "GitHub Actions",
+                "type": "github",
+                "buildName": "nightly #12",
+                "buildOrder": 12,
+                "buildUrl": "https://code.example/clinic/portal/actions/runs/77",
+            },
+        ),
+        (
+            GITLAB,
+            {
+                "name": "GitLab CI",
+                "type": "gitlab",
+                "buildName": "conformance #31",
+                "buildOrder": 31,
+                "buildUrl": "https://code.example/clinic/portal/-/jobs/9",
+            },
+        ),
+        ({"BUILD_URL": "https://jenkins.example", "CI": "true"}, None),
+        ({"GITLAB_CI": "true", "CI_JOB_URL": "javascript:alert(1)"}, "no address"),
+    ],
+)
+def test_the_build_is_told_where_ci_tells_it(environment: dict[str, str], expected: Any) -> None:
+    found = executor(environment)
+    if expected == "no address":
+        assert found == {"name": "GitLab CI", "type": "gitlab"}
+    else:
+        assert found == expected
+
+
+def test_a_report_made_again_elsewhere_still_names_the_build(tmp_path: Path) -> None:
+    folder = sample.write(tmp_path, sample.small("pass"))
+    publish(folder, allure=False, executor=executor(GITHUB))
+    made = (folder / "allure-results" / "executor.json").read_bytes()
+    publish(folder, allure=False)
+    assert (folder / "allure-results" / "executor.json").read_bytes() == made
+    (folder / "allure-results" / "executor.json").write_text(
+        '{"type":"github","name":"\x1b[2J","buildUrl":"javascript:alert(1)","reportUrl":"x"}'
+    )
+    publish(folder, allure=False)
+    found = json.loads((folder / "allure-results" / "executor.json").read_text("utf-8"))
+    assert set(found) == {"type", "name"}
+    assert "\x1b" not in found["name"]
+
+
+def runs(folder: Path, *outcomes: str, profile: str = "gate") -> list[Run]:
+    """Runs on one day after the other, of one case each."""
+    found = []
+    for day, outcome in enumerate(outcomes, start=1):
+        records = sample.small(outcome)
+        records[0] |= {"started": f"2026-11-{day:02}T06:00:00Z", "profile": profile}
+        found.append(read(sample.write(folder / f"{profile}-{day}", records)))
+    return found
+
+
+def gathered(run: Run, path: Path, folder: Path) -> tuple[dict[str, Any], ...]:
+    written = write_results(run, decide(run), {}, folder)
+    return gather(path, point(run, written.outcomes, written.started))
+
+
+def test_runs_are_gathered_once_each_and_shown_to_later_ones(tmp_path: Path) -> None:
+    history = tmp_path / "history.jsonl"
+    first, second, third = runs(tmp_path, "pass", "fail", "pass")
+    assert gathered(first, history, tmp_path / "r") == ()
+    assert len(gathered(third, history, tmp_path / "r")) == 1
+    assert len(gathered(second, history, tmp_path / "r")) == 1
+    assert len(gathered(third, history, tmp_path / "r")) == 2
+    lines = [json.loads(line) for line in history.read_text("utf-8").splitlines()]
+    assert [line["wardproof"]["run"] for line in lines] == [first.head, second.head, third.head]
+    before = history.read_bytes()
+    gathered(second, history, tmp_path / "r")
+    assert history.read_bytes() == before
+
+
+def test_runs_of_another_kind_share_the_file_and_are_not_compared(tmp_path: Path) -> None:
+    history = tmp_path / "history.jsonl"
+    (smoke,) = runs(tmp_path, "pass", profile="smoke")
+    (gate,) = runs(tmp_path, "pass")
+    gathered(smoke, history, tmp_path / "r")
+    assert gathered(gate, history, tmp_path / "r") == ()
+    assert len(history.read_text("utf-8").splitlines()) == 2
+
+
+@pytest.mark.parametrize("content", [b"{}\n", b"not json\n", b"\xff\xfe", b'{"type":"run"}\n'])
+def test_a_file_that_is_no_history_is_left_alone(tmp_path: Path, content: bytes) -> None:
+    history = tmp_path / "evidence.jsonl"
+    history.write_bytes(content)
+    (run,) = runs(tmp_path, "pass")
+    with pytest.raises(HistoryError, match="not a history of runs"):
+        gathered(run, history, tmp_path / "r")
+    assert history.read_bytes() == content
+
+
+def test_a_history_that_cannot_be_kept_costs_only_the_trend(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (run,) = runs(tmp_path, "pass")
+    with pytest.raises(HistoryError, match="trends are missing"):
+        gathered(run, tmp_path / "file" / "history.jsonl", tmp_path / "r")
+
+
+def test_a_history_does_not_grow_for_ever(tmp_path: Path) -> None:
+    history = tmp_path / "history.jsonl"
+    (run,) = runs(tmp_path, "pass")
+    written = write_results(run, decide(run), {}, tmp_path / "r")
+    one = point(run, written.outcomes, written.started)
+    for number in range(110):
+        said = {**one["wardproof"], "run": f"{number:064}"}
+        gather(history, {**one, "wardproof": said, "timestamp": number})
+    assert len(history.read_text("utf-8").splitlines()) == 100
 
 
 def test_history_ids_stay_and_uuids_change_between_runs(tmp_path: Path) -> None:
@@ -254,3 +519,88 @@ def test_the_real_report_shows_categories_and_the_matrix(real_site: site.Site) -
     assert {"Bypass", "Leak", "Over-restriction", "Inconclusive", "Not tested"} <= names
     attachments = json.loads((widgets / "globals.json").read_text("utf-8"))["attachments"]
     assert [attachment["name"] for attachment in attachments] == ["Access matrix"]
+
+
+def hosts(text: str) -> set[str]:
+    """The hosts of all web addresses in a text, and in what it embeds."""
+    found = set(re.findall(r"https?:\\?/\\?/([\w.-]+)", text))
+    for packed in re.findall(r"data:[\w/+;=-]*base64,([A-Za-z0-9+/=]+)", text):
+        found |= hosts(base64.b64decode(packed + "==").decode("utf-8", errors="replace"))
+    return found
+
+
+# Names of XML, licences and a link in the footer; the last opens recordings of browsers, if a
+# reader asks it to, and there are none.
+KNOWN = {
+    "www.w3.org",
+    "lea.verou.me",
+    "opensource.org",
+    "allurereport.org",
+    "localhost",
+    "trace.playwright.dev",
+}
+
+
+def test_no_file_of_the_real_report_names_a_host_that_is_not_known(real_site: site.Site) -> None:
+    assert real_site.single is not None
+    files = [path for path in real_site.folder.rglob("*") if path.is_file()]
+    found = set()
+    for path in (*files, real_site.single):
+        found |= hosts(path.read_text("utf-8", errors="replace"))
+    answered = {"127.0.0.1"}  # of the target, in the evidence
+    assert found - KNOWN - answered == set()
+
+
+def test_a_browser_without_network_shows_the_single_file(
+    real_site: site.Site, tmp_path: Path
+) -> None:
+    browser = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None
+    )
+    if browser is None:
+        pytest.skip("there is no chromium here, so the report was not tried in a browser")
+    assert real_site.single is not None
+    log = tmp_path / "net.json"
+    shown = subprocess.run(
+        [
+            *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
+            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+            *(f"--user-data-dir={tmp_path / 'profile'}", f"--log-net-log={log}"),
+            *("--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=direct://"),
+            *("--virtual-time-budget=20000", "--dump-dom", real_site.single.as_uri()),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "object_scope" in re.sub(r"<script[\s\S]*?</script>", "", shown)
+    asked = re.findall(
+        r'"initiator":"([^"]*)"[^{}]*"url":"(https?://[^"]*)"', log.read_text("utf-8")
+    )
+    assert [url for initiator, url in asked if initiator != "not an origin"] == []
+
+
+def test_two_runs_show_a_trend(tmp_path: Path) -> None:
+    history = tmp_path / "history.jsonl"
+    first, second = runs(tmp_path, "pass", "fail")
+    gathered(first, history, tmp_path / "r")
+    earlier = lines(gathered(second, history, tmp_path / "r"))
+    try:
+        made = generate(
+            tmp_path / "r", tmp_path / "report", title="T", cache=default_cache(), history=earlier
+        )
+    except AllureUnavailable as problem:
+        pytest.skip(str(problem))
+    charts = json.loads((made.folder / "widgets" / "charts.json").read_text("utf-8"))
+    (trend,) = [one for one in charts["general"].values() if one["type"] == "statusDynamics"]
+    assert [one["statistic"] for one in trend["data"]] == [
+        {"total": 1, "passed": 1},
+        {"total": 2, "failed": 2},
+    ]
+    tests = [
+        json.loads(path.read_text("utf-8"))
+        for path in (made.folder / "data" / "test-results").glob("*.json")
+    ]
+    (operation,) = [one for one in tests if not one["name"].startswith("F-")]
+    assert [one["status"] for one in operation["history"]] == ["passed"]
+    assert operation["transition"] == "regressed"
