@@ -170,3 +170,43 @@ def test_a_verdict_that_cannot_be_put_into_words_ends_no_run(clinic: str, tmp_pa
     assert [one["outcome"] for one in verdicts] == ["inconclusive", "pass"], called.said
     assert "harness error" in verdicts[0]["reason"]
     assert "it failed" in verdicts[0]["reason"]
+
+
+NO_ROOM = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+os.execv(sys.executable, [sys.executable, "-m", "conformance", *sys.argv[2:]])
+"""
+"""A command whose files cannot grow beyond so many bytes, as on a disk that is full."""
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_full_disk_ends_a_run_which_can_go_on_when_there_is_room(
+    workers: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    selected = ("--target", CLINIC, "--no-allure", "-n", workers)
+    first = ("--suite", "role_access", "--seed", "7", "--out", out)
+    called = call("-c", NO_ROOM, "70000", "run", *selected, *first)
+    assert called.code == 2, called.said
+    said = " ".join(called.said.split())
+    assert "nothing can be written there" in said
+    assert "can be read, and continued with --resume" in said
+    records = ledger(out)
+    tried = [one["case"] for one in records if one["type"] == "verdict"]
+    assert 0 < len(tried) < len(records[1]["cases"])
+    assert not [one for one in records if one["type"] == "end"]
+
+    done = Run(wardproof("run", *selected, "--resume", out), out)
+    assert done.code == 0, done.called.said
+    assert set(done.outcomes) == {case["id"] for case in records[1]["cases"]}
+
+
+@pytest.mark.parametrize("place", ["a-file/out", "a-file"])
+def test_a_folder_that_cannot_be_written_to_is_told_before_anything_starts(
+    place: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a-file").touch()
+    called = wardproof("run", "--target", CLINIC, "--out", tmp_path / place)
+    assert called.code == 3
+    assert "--out" in called.said

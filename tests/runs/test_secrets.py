@@ -1,15 +1,27 @@
 """No password and no token is in any byte of a run's folder, however it is spelt."""
 
 import base64
+import html
 import json
+import os
+import re
+import secrets as random
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
+import jwt
+import pyotp
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.clinic.app import make
 from tests.clinic.serving import served
-from tests.runs.calling import run
+from tests.runs.calling import ROOT, environment, run
 
 PASSWORD = 'Pä55"wörd+/&= of the clinic?'
 
@@ -19,6 +31,9 @@ def spellings(secret: str) -> set[bytes]:
     raw = secret.encode()
     plain = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret)}
     plain |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], raw.hex()}
+    plain |= {raw.hex().upper(), html.escape(secret), html.escape(secret, quote=False)}
+    plain |= {re.sub("%..", lambda found: found[0].lower(), one) for one in set(plain)}
+    plain |= {"".join(f"\\u{ord(sign):04x}" for sign in secret)}
     for before in ("", ":", "xx", "user:", "Bearer "):
         encoded = base64.b64encode(before.encode() + raw).decode()
         inner = encoded[4 * ((len(before) + 2) // 3) : -4]
@@ -54,3 +69,101 @@ def test_no_secret_is_in_the_evidence(workers: tuple[str, ...], tmp_path: Path) 
                 assert spelling not in content, (path, spelling)
     for secret in secrets:
         assert secret not in done.called.said
+
+
+WHOLE = os.environ.get("WARDPROOF_SECRETS") == "full"
+"""Whether the whole hospital is tried, which takes as long as a full run does."""
+
+SUITES = ("authentication", "tokens", "accountability", "role_access", "transport")
+
+
+def _listened_to(folder: Path, capture: Path) -> Path:
+    """The hospital's target folder, with somebody before it who writes everything down."""
+    shutil.copytree(ROOT / "fixtures" / "targets" / "hospital", folder)
+    path = folder / "target.yaml"
+    text = path.read_text(encoding="utf-8")
+    before = '["{python}", "-m", "fixtures.hospital", "--port", "{port}", "--data", "{data}"]'
+    assert text.count(before) == 1
+    listening = ["{python}", str(Path(__file__).with_name("listening_in.py")), "{port}"]
+    behind = ["{python}", "-m", "fixtures.hospital", "--port", "{inner}", "--data", "{data}"]
+    command = json.dumps([*listening, str(capture), *behind])
+    path.write_text(text.replace(before, command), encoding="utf-8")
+    return folder
+
+
+def _issued(capture: Path) -> Iterator[str]:
+    """Every token and cookie that the hospital gave to anybody."""
+    answers = capture.with_suffix(".answers").read_bytes().decode("utf-8", "replace")
+    yield from re.findall(r'"(?:\w+_token|token)"\s*:\s*"([^"]{16,})"', answers)
+    yield from re.findall(r"(?im)^set-cookie: *[^=]+=([^;\r\n]{16,})", answers)
+
+
+def _valid(capture: Path, key: rsa.RSAPublicKey) -> Iterator[str]:
+    """Every token that was sent and that the hospital's key has signed, whoever made it."""
+    requests = capture.with_suffix(".requests").read_bytes().decode("utf-8", "replace")
+    checks = {"verify_exp": False, "verify_aud": False, "verify_nbf": False, "verify_iat": False}
+    for token in set(re.findall(r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+", requests)):
+        try:
+            jwt.decode(token, key, algorithms=["RS256"], options=checks)  # type: ignore[arg-type]
+        except jwt.PyJWTError:
+            continue
+        yield token
+
+
+def test_no_secret_of_the_hospital_is_in_any_byte_of_any_artefact(tmp_path: Path) -> None:
+    """Its log and the Allure results included. WARDPROOF_SECRETS=full tries everything."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+    seed, password = pyotp.random_base32(), f"Pä55+/&={random.token_urlsafe(9)}"
+    given = {"HOSPITAL_PASSWORD": password, "HOSPITAL_TOTP": seed, "HOSPITAL_TOKEN_KEY": pem}
+    out, capture = tmp_path / "out", tmp_path / "capture"
+    target = _listened_to(tmp_path / "target", capture)
+    chosen = [] if WHOLE else [f"--suite={name}" for name in SUITES]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "conformance", "run", "--no-allure", "-n", "2"),
+            *(f"--target={target}", f"--out={out}"),
+            *(f"--profile={'full' if WHOLE else 'smoke'}", *chosen),
+        ],
+        cwd=ROOT,
+        env=environment(**given),
+        capture_output=True,
+        timeout=None if WHOLE else 600,
+        stdin=subprocess.DEVNULL,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode in {0, 1, 2}, said.decode()
+    tokens = {*_issued(capture), *_valid(capture, key.public_key())}
+    assert len(tokens) > 20
+    # What is looked for is there to be found: it did pass, and the target did log it.
+    passed = b"".join(one.read_bytes() for one in tmp_path.glob("capture.*"))
+    assert any(spelling in passed for spelling in spellings(password))
+    assert all(token.encode() in passed for token in tokens)
+    files = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    names = {path.name for path in files}
+    assert {"evidence.jsonl", "summary.json", "junit.xml", "target.log", "index.html"} <= names
+    assert any(path.parent.name == "allure-results" for path in files)
+    assert files[out / "target.log"].count(b"[redacted]") > 100
+    everything = b"\n".join([*files.values(), said])
+    shown = [
+        (secret, spelling)
+        for secret in {*tokens, password, seed, *_inside(seed, pem)}
+        for spelling in spellings(secret)
+        if spelling in everything
+    ]
+    assert shown == []
+    raw = base64.b32decode(seed)
+    assert [
+        one for one in (raw, raw.hex().encode(), base64.b64encode(raw)[:-4]) if one in everything
+    ] == []
+
+
+def _inside(seed: str, pem: str) -> Iterator[str]:
+    """The seed as people see it, and each line of the key."""
+    yield seed.lower()
+    yield " ".join(seed[at : at + 4] for at in range(0, len(seed), 4))
+    yield from pem.splitlines()[1:-1]
