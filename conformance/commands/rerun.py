@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from conformance.commands import UNREACHABLE, WRONG_CALL, WrongCall
@@ -140,16 +140,13 @@ def show(compared: Comparison, console: Console) -> None:
 
     console.print()
     told = [row for row in compared.rows if row.agreement != "agrees"]
-    if told:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for name in ("case", "before", "again", "which means"):
-            table.add_column(name, overflow="fold")
-        for row in told[:_SHOWN]:
-            words = f"{AGREEMENT_WORDS[row.agreement]}: {row.reason}".rstrip(": ")
-            table.add_row(*(Text(one) for one in (row.case, row.before, row.again, words)))
-        console.print(table)
-        if len(told) > _SHOWN:
-            console.print(Text(f"… and {len(told) - _SHOWN} more in {KEPT}"))
+    for row in told[:_SHOWN]:
+        console.print(Text(row.case, style="bold"), soft_wrap=True)
+        words = f"{AGREEMENT_WORDS[row.agreement]}: was {row.before}, is {row.again}"
+        reason = f" ({row.reason})" if row.reason else ""
+        console.print(Padding(Text(words + reason), (0, 0, 0, 2)))
+    if len(told) > _SHOWN:
+        console.print(Text(f"… and {len(told) - _SHOWN} more in {KEPT}"))
     for said in (*compared.objections, *compared.notes):
         console.print(Text(said), soft_wrap=True)
     console.print(Text(compared.sentence, style="bold"), soft_wrap=True)
