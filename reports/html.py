@@ -312,8 +312,9 @@ def _told(counts: Counts) -> str:
 
 
 def _ended(words: str) -> str:
-    """The words with a full stop, if they end without a sign."""
-    return words if not words or words[-1] in ".!?…" else f"{words}."
+    """The words as a sentence: a capital first, a full stop last if they end without a sign."""
+    told = words[:1].upper() + words[1:]
+    return told if not told or told[-1] in ".!?…" else f"{told}."
 
 
 def _lowered(words: str) -> str:

@@ -1,6 +1,7 @@
 """How far a run gives evidence for clauses, and that it never says more than that."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from reports.clauses import Coverage, coverage, tallies
 from reports.html import report_html
 from reports.ledger import Run, read
 from reports.matrix import access_matrix
+from reports.properties import properties
 from reports.summary import summary
 from reports.verdict import decide
 from tests.reports import sample
@@ -159,3 +161,51 @@ def test_clauses_are_shown_as_text_not_obeyed(tmp_path: Path) -> None:
     source = report_html(run, decide(run), access_matrix(run))
     assert not Page(source).tags() & {"script", "img"}
     assert not set("\x00\x1b\u202e") & set(source)
+
+
+def test_a_property_names_its_cases_and_the_clauses_that_it_is_evidence_for(tmp_path: Path) -> None:
+    record = sample.clauses(sample.clause("law:1", CITING), sample.clause("law:2", CITING))
+    (one,) = properties(run_of(tmp_path, record, "pass", "fail", "inconclusive", "not_tested"))
+    assert (one.suite, one.name) == CITING
+    assert [clause.id for clause in one.clauses] == ["law:1", "law:2"]
+    assert [len(some) for some in (one.passed, one.failed, one.left_open)] == [1, 1, 2]
+    assert not one.is_calm
+
+
+def test_only_so_many_cases_are_named_but_all_are_counted(tmp_path: Path) -> None:
+    (one,) = properties(run_of(tmp_path, None, *["pass"] * 30), 4)
+    assert (len(one.passed), one.counts.passed, one.is_calm) == (4, 30, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"seen": []}, "no exchange"),
+        ({"seen": ["ab" * 32]}, "1 exchange, by hash, abababababab"),
+        ({"seen": ["ab" * 32, "cd" * 32], "exchanges": ["e1"]}, "2 exchanges, 1 in full"),
+        ({"seen": {"count": 4000, "digest": "ef" * 32}}, "4,000 exchanges, by hash, efefefefefef"),
+    ],
+)
+def test_a_case_says_what_the_ledger_holds_of_it(
+    tmp_path: Path, changes: dict[str, Any], says: str
+) -> None:
+    records = sample.small("pass")
+    records[2] |= changes
+    ((judged,),) = [one.passed for one in properties(read(sample.write(tmp_path, records)))]
+    assert judged.evidence.startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "evidence", "gap"),
+    [
+        (["pass"], "direct", ""),
+        (["pass", "inconclusive"], "direct", "1 inconclusive."),
+        (["pass"], "partial", "Needs a document or a person as well."),
+        (["pass"], "attestation-only", "The vendor states it; no run can show it."),
+        ([], "direct", "No test that this run planned gives evidence for it."),
+    ],
+)
+def test_the_gap_is_what_is_missing(
+    tmp_path: Path, outcomes: list[str], evidence: str, gap: str
+) -> None:
+    assert covered(tmp_path, *outcomes, evidence=evidence).gap == gap

@@ -247,14 +247,17 @@ def test_the_first_page_says_what_failed_whom_it_affects_and_what_could_happen(
 ) -> None:
     records = sample.small("fail", "pass")
     records[2]["findings"][0] |= {
-        "affected": "Patients of the ward",
+        "affected": "patients of the ward",
         "could": "Their charts are read by people who do not treat them",
         "affects_data": True,
         "affects_workflow": True,
         "severity": "care_blocking",
     }
     told = decision(gated(read(sample.write(tmp_path, records)))[0])
-    assert "care-blocking, mend now Records of other people's patients can be read 1 case" in told
+    assert (
+        "care-blocking, mend now Records of other people's patients can be read patient.read 1 case"
+        in told
+    )
     assert "Patients of the ward. Their charts are read by people who do not treat them." in told
     assert "Affects data and workflow." in told
     assert "Judged on 2026-11-21 at the level “gate”" in told
