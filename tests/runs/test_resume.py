@@ -65,7 +65,7 @@ def test_a_run_that_was_cut_short_goes_on(
 
 
 def test_a_line_that_was_cut_off_is_lost_and_said_to_be(whole: Run, tmp_path: Path) -> None:
-    out = _beginning(whole, tmp_path / "out", -15, cut=b'{"case":"role_ac')
+    out = _beginning(whole, tmp_path / "out", 40, cut=b'{"case":"role_ac')
     done = _go_on(out, CLINIC)
     assert done.code == 0, done.called.said
     assert [one["lost_bytes"] for one in done.of("resumed")] == [16]
@@ -76,28 +76,30 @@ def test_a_line_that_was_cut_off_is_lost_and_said_to_be(whole: Run, tmp_path: Pa
             assert "since the run was resumed" in json.dumps(line)
 
 
-def _beginning(whole: Run, out: Path, lines: int, cut: bytes = b"") -> Path:
-    """The evidence of a run that ended after so many lines, or so many before its end."""
+def _beginning(whole: Run, out: Path, verdicts: int, cut: bytes = b"") -> Path:
+    """The evidence of a run that was killed after so many verdicts; before its plan after none."""
     out.mkdir()
-    kept = (whole.folder / "evidence.jsonl").read_bytes().split(b"\n")[:lines]
+    lines = (whole.folder / "evidence.jsonl").read_bytes().split(b"\n")
+    ends = [at for at, line in enumerate(lines) if b'"type":"verdict"' in line]
+    kept = lines[: ends[verdicts - 1] + 1] if verdicts else lines[:1]
     (out / "evidence.jsonl").write_bytes(b"\n".join(kept) + b"\n" + cut)
     return out
 
 
 def test_a_run_that_was_killed_before_it_had_a_plan_goes_on(whole: Run, tmp_path: Path) -> None:
-    out = _beginning(whole, tmp_path / "out", 1)
+    out = _beginning(whole, tmp_path / "out", 0)
     done = _go_on(out, CLINIC)
     assert done.code == 0, done.called.said
     assert done.outcomes == whole.outcomes
 
 
 def test_a_run_may_be_cut_short_more_than_once(whole: Run, tmp_path: Path) -> None:
-    out = _beginning(whole, tmp_path / "out", -15)
+    out = _beginning(whole, tmp_path / "out", 38)
     _go_on(out, CLINIC)
     path = out / "evidence.jsonl"
     lines = path.read_bytes().split(b"\n")
     resumed = next(at for at, line in enumerate(lines) if b'"type":"resumed"' in line)
-    path.write_bytes(b"\n".join(lines[: resumed + 2]) + b"\n")
+    path.write_bytes(b"\n".join(lines[: resumed + 3]) + b"\n")
     done = _go_on(out, CLINIC)
     assert done.code == 0, done.called.said
     assert [one["part"] for one in done.of("resumed")] == [1, 2]
