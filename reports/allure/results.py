@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -66,8 +67,8 @@ _DETAILS: dict[str, str] = {
 }
 _EXCHANGES = "What was sent and answered"
 # A report that a browser can still open, and that is made in seconds.
-_PAGES_PER_DEFECT = 100
-_PAGES = 5_000
+_PAGES_PER_DEFECT = 25
+_PAGES = 2_000
 _COMPARED_PER_DEFECT = 3
 # Gravest first. A result with an untested case is not shown as passed; one that only has some
 # cases that the target does not claim is.
@@ -442,6 +443,7 @@ def _labels(run: Run, suite: str, sub_suite: str) -> list[dict[str, str]]:
     return [*labels, _label("subSuite", sub_suite)] if sub_suite else labels
 
 
+@lru_cache(maxsize=10_000)
 def _label(name: str, value: str) -> dict[str, str]:
     return {"name": name, "value": one_line(value, 120)}
 

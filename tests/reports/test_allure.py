@@ -183,7 +183,7 @@ def test_a_case_shows_its_own_picture(tmp_path: Path) -> None:
 
 
 def test_a_defect_with_very_many_findings_shows_the_first_in_full(tmp_path: Path) -> None:
-    names = [f"access_matrix.case-{number}" for number in range(120)]
+    names = [f"access_matrix.case-{number}" for number in range(30)]
     records: list[dict[str, Any]] = [
         sample.header(),
         sample.plan([sample.case(name) for name in names]),
@@ -195,9 +195,9 @@ def test_a_defect_with_very_many_findings_shows_the_first_in_full(tmp_path: Path
         ]
     results = results_of(read(sample.write(tmp_path, records)), tmp_path / "r")
     findings = [result for result in results if result["fullName"].startswith("findings.")]
-    assert len(findings) == 120
+    assert len(findings) == 30
     bare = [result for result in findings if not result["attachments"]]
-    assert len(bare) == 20
+    assert len(bare) == 5
     assert all(" in evidence.jsonl; shown in full at F-" in told(result) for result in bare)
 
 
