@@ -87,7 +87,7 @@ GLYPHS: dict[Sign, Glyph] = {
 
 _SLOT, _ROW, _GAP, _MARGIN, _LABEL = 18, 22, 14, 24, 190
 _TITLE, _ROLE_HEAD, _RELATION_HEAD = 84, 46, 90
-_LEGEND_COLUMNS = 2
+_LEGEND_WIDTH = 470
 _MOST_ROWS = 200
 
 _STYLE = """
@@ -180,7 +180,8 @@ def drift_svg(old: Run, new: Run, drift: Drift) -> str:
     head = _MARGIN + _TITLE + (_ROLE_HEAD + _RELATION_HEAD if shown else 0)
     bottom = head + _ROW * len(shown)
     legend_top = bottom + (26 if shown else 4)
-    legend_rows = -(-len(SIGN_WORDS) // _LEGEND_COLUMNS)
+    columns = 2 if width - 2 * _MARGIN >= 2 * _LEGEND_WIDTH else 1
+    legend_rows = -(-len(SIGN_WORDS) // columns)
     height = legend_top + legend_rows * 22 + _MARGIN + (22 if left_out else 0)
     title = f"Drift of access: {drift.sentence}"
     parts = [
@@ -195,7 +196,7 @@ def drift_svg(old: Run, new: Run, drift: Drift) -> str:
         _text(_MARGIN, _MARGIN + 55, f"to {_which(new)}", "small"),
         *(_header(roles, relations, label, cell_width, head, bottom) if shown else ()),
         *_rows(drift, shown, roles, relations, label, cell_width, head, table_width),
-        *_legend(drift, legend_top, min(470, (width - 2 * _MARGIN) / _LEGEND_COLUMNS)),
+        *_legend(drift, legend_top, columns),
     ]
     if left_out:
         told = f"{left_out:,} more operations and fields changed; the table and the JSON name them."
@@ -272,13 +273,13 @@ def _rows(
                 )
 
 
-def _legend(drift: Drift, top: float, column_width: float) -> Iterator[str]:
+def _legend(drift: Drift, top: float, columns: int) -> Iterator[str]:
     counts = dict.fromkeys(SIGN_WORDS, 0)
     for change in drift.changes:
         counts[sign_of(drift, change)] += 1
     for number, (sign, words) in enumerate(SIGN_WORDS.items()):
-        x = _MARGIN + (number % _LEGEND_COLUMNS) * column_width
-        y = top + (number // _LEGEND_COLUMNS) * 22
+        x = _MARGIN + (number % columns) * _LEGEND_WIDTH
+        y = top + (number // columns) * 22
         yield f'<use href="#d-{_name(sign)}" x="{x:g}" y="{y:g}" width="16" height="16"/>'
         yield _text(x + 24, y + 12.5, f"{words} ({counts[sign]:,})", "small")
 
@@ -288,7 +289,7 @@ def _which(run: Run) -> str:
     version = f" {one_line(header.target.version, 20)}" if header.target.version else ""
     return (
         f"{one_line(header.target.name, 40)}{version} at {one_line(header.target.base_url, 60)},"
-        f" run of {one_line(header.started, 20)}, profile {one_line(header.profile, 20)}"
+        f" run of {one_line(header.started, 30)}, profile {one_line(header.profile, 20)}"
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
+import os
 import secrets
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from rich.text import Text
 
 from conformance.commands import UNREACHABLE, WRONG_CALL, WrongCall
 from conformance.commands.gate import written
+from conformance.home import HOME
 
 if TYPE_CHECKING:
     from reports.ledger import Run
@@ -119,8 +121,7 @@ def _announce(sample: Sample, console: Console) -> None:
 
 
 def _tried(found: Run, sample: Sample, options: argparse.Namespace) -> int:
-    from conformance.cli import main
-
+    """The exit code of a run of those cases, in a process of its own."""
     chosen = set(sample.cases)
     suites = sorted({case.suite for case in found.cases if case.id in chosen})
     call = ["run", "--target", str(options.target), "--out", str(options.out), "--no-allure"]
@@ -129,9 +130,18 @@ def _tried(found: Run, sample: Sample, options: argparse.Namespace) -> int:
     call += [f"--case={case}" for case in sample.cases]
     if options.base_url:
         call += ["--base-url", options.base_url]
-    # Its own verdict is about the sample only, and the comparison says what it is worth.
-    with contextlib.redirect_stdout(io.StringIO()):
-        return main(call)
+    paths = [str(HOME), os.environ.get("PYTHONPATH", "")]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+    # What it says of itself is about the sample only; the comparison says what that is worth.
+    quiet = subprocess.DEVNULL
+    whole = [sys.executable, "-m", "conformance", *call]
+    with subprocess.Popen(whole, env=environ, stdout=quiet) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                # Ctrl-C reached the run as well, which ends the target and then itself.
+                continue
 
 
 def show(compared: Comparison, console: Console) -> None:
