@@ -126,7 +126,9 @@ class Archive:
             given += len(data)
             crc = zlib.crc32(data, crc)
             if given > member.size:
-                raise Damaged(f"{name} unpacks to more than the {member.size:,} bytes listed")
+                raise Damaged(
+                    f"{name} was changed: it unpacks to more than the {member.size:,} bytes listed"
+                )
             if data:
                 yield data
             elif not waiting and not unpacker.eof:
