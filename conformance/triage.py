@@ -190,7 +190,7 @@ def symptom(
     detail = verdict.detail or {}
     facts = {
         *_of_answers(world, verdict.exchanges),
-        *_of_field(verdict),
+        *_of_field(verdict, rule),
         *(_of_load(world.target, detail) if detail.get("kind") == "load" else ()),
     }
     return Symptom(
@@ -242,7 +242,7 @@ def _is_foreign(target: Target, persona: str, tenant: str) -> bool:
     return persona == ANONYMOUS or policy.tenant_of(target, persona) != tenant
 
 
-def _of_field(verdict: Verdict) -> Iterator[str]:
+def _of_field(verdict: Verdict, rule: str) -> Iterator[str]:
     """Facts about the field that an answer has wrongly."""
     observed = verdict.reason
     unexpected = [
@@ -256,9 +256,9 @@ def _of_field(verdict: Verdict) -> Iterator[str]:
         yield "technical"
     if any(one & _known("personal") for one in parts):
         yield "personal"
-    if any(one & _known("labels") for one in parts) or (
-        not parts and words(observed) & _known("labels")
-    ):
+    if _within(rule, "contract.wording") and not parts:
+        parts = [words(observed)]
+    if any(one & _known("labels") for one in parts):
         yield "label"
     bodies = [one.answer for one in verdict.exchanges if one.answer is not None]
     if unexpected:

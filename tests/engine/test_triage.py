@@ -142,6 +142,13 @@ def test_another_wording_is_minor(world: World, reason: str) -> None:
     assert is_minor(answered(world, "contract.wording", reason, {}))
 
 
+def test_content_that_breaks_its_pattern_is_no_label(world: World) -> None:
+    """A schema that has a title, or a field that holds what somebody wrote, is no wording."""
+    for where in ('Schema: { "title": "ETag" }', "Schema at /x/properties/text: { }"):
+        reason = f'GET /notes: {SCHEMA}"1" does not match "^[a-z]+$" {where}'
+        assert not is_minor(answered(world, "contract.schema", reason, {"text": "1"}))
+
+
 def test_swapped_labels_are_not_minor(world: World) -> None:
     """The value of one measurement stands under the name of another one."""
     reason = (
