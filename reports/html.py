@@ -235,20 +235,23 @@ def matrix_html(run: Run, matrix: Matrix) -> str:
 def proofs_html(run: Run) -> str | None:
     """What verdicts show beside their sentences, as a page to attach; None if nothing."""
     found = _proofs(run)
-    if not any(found.values()):
+    if not any(found[name] for name in found["untold"]):
         return None
     page = _environment().get_template("proofs.html.j2")
     return page.render(header=run.header, style=_style(), **found)
 
 
-def _proofs(run: Run) -> dict[str, tuple[object, ...]]:
-    return {
-        "races": races(run)[:_TOLD_PROOFS],
-        "calendars": calendars(run)[:_TOLD_PROOFS],
-        "tables": tables(run)[:_TOLD_PROOFS],
-        "loads": loads(run)[:_TOLD_PROOFS],
+def _proofs(run: Run) -> dict[str, Any]:
+    """What is drawn beside verdicts, and how many of each kind are not."""
+    found: dict[str, tuple[object, ...]] = {
+        "races": races(run),
+        "calendars": calendars(run),
+        "tables": tables(run),
+        "loads": loads(run),
         "campaigns": campaigns(run),
     }
+    told = {name: some[:_TOLD_PROOFS] for name, some in found.items()}
+    return {**told, "untold": {name: len(found[name]) - len(told[name]) for name in found}}
 
 
 @cache

@@ -183,3 +183,14 @@ def test_hostile_text_in_a_proof_stays_text(tmp_path: Path) -> None:
     assert "script" not in page.names
     assert "img" not in page.names
     assert "svg" in page.names
+
+
+def test_of_many_proofs_the_page_shows_some_and_counts_the_rest(tmp_path: Path) -> None:
+    many = [("pass", race(contender(1, "won", 201)), f"race-{number}") for number in range(45)]
+    words = page_of(run_of(tmp_path, *many)).words
+    assert "and 5 more races in evidence.jsonl" in words
+    rows = table(*[(2, 2)] * 230, *[(2, 3)] * 210)
+    words = page_of(run_of(tmp_path / "rows", ("fail", rows, "spo2"))).words
+    assert "and 10 more wrong rows in evidence.jsonl" in words
+    assert "230 rows as the table says" in words
+    assert "and 30 more in evidence.jsonl" in words
