@@ -1,12 +1,20 @@
 """No secret gets into evidence, however it is written; what is no secret stays readable."""
 
 import base64
+import html
 import json
+import re
+import string
+from pathlib import Path
 from urllib.parse import quote, quote_plus
 
+import markupsafe
 import pytest
 
-from conformance.redaction import MASKED, Redactor
+from conformance import logs
+from conformance.recording import numbered, redacted
+from conformance.redaction import MASKED, Redactor, Shared
+from reports.canonical import exchange_hash
 
 SECRETS = [
     "correct horse battery",
@@ -22,6 +30,22 @@ WRITTEN = {
     "json": lambda secret: json.dumps({"p": secret}),
     "json-utf8": lambda secret: json.dumps({"p": secret}, ensure_ascii=False),
     "hex": lambda secret: secret.encode().hex(),
+    "hex-upper": lambda secret: secret.encode().hex().upper(),
+    "url-lower": lambda secret: re.sub(
+        "%..", lambda found: found[0].lower(), quote(secret, safe="")
+    ),
+    "url-twice": lambda secret: quote(quote(secret, safe=""), safe=""),
+    "html": html.escape,
+    "html-decimal": lambda secret: str(markupsafe.escape(secret)),
+    "json-slashes": lambda secret: json.dumps(secret)[1:-1].replace("/", "\\/"),
+    "json-upper": lambda secret: re.sub(
+        r"\\u....", lambda found: "\\u" + found[0][2:].upper(), json.dumps(secret)[1:-1]
+    ),
+    "json-in-html": lambda secret: json.dumps(secret)[1:-1].replace("+", "\\u002b"),
+    "all-escaped": lambda secret: "".join(f"\\u{ord(sign):04x}" for sign in secret),
+    "repr": lambda secret: repr(secret)[1:-1],
+    "bytes": lambda secret: repr(secret.encode())[2:-1],
+    "mojibake": lambda secret: secret.encode().decode("latin-1"),
 }
 
 
@@ -116,3 +140,123 @@ def test_a_secret_in_any_other_header_is_masked_too() -> None:
 def test_headers_of_the_same_name_are_all_kept() -> None:
     shown = Redactor().headers([("Via", "a"), ("Via", "b"), ("Set-Cookie", "x=1")])
     assert shown == {"Via": "a, b", "Set-Cookie": MASKED}
+
+
+@pytest.mark.parametrize("length", [6, 7, 8, 14, 15, 16, 31, 64])
+@pytest.mark.parametrize("around", ["", "ü", "\N{GRINNING FACE}"])
+def test_a_secret_is_found_at_every_place(length: int, around: str) -> None:
+    secret = (string.ascii_letters + string.digits)[:length].ljust(length, "#")
+    redactor = Redactor([secret, "another-secret-that-is-not-there", "s3cond", "short-one"])
+    for before in range(20):
+        for after in range(10):
+            start, end = around + "." * before, "." * after + around
+            assert redactor.text(start + secret + end) == start + MASKED + end
+            assert redactor.text(start + secret[:-1] + end) == start + secret[:-1] + end
+
+
+def test_what_overlaps_is_masked_as_one() -> None:
+    redactor = Redactor(["abcdefgh12345678", "12345678ijklmnop"])
+    assert redactor.text("<abcdefgh12345678ijklmnop>") == f"<{MASKED}>"
+
+
+def test_a_seed_is_masked_as_the_bytes_that_it_stands_for() -> None:
+    seed = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+    raw = base64.b32decode(seed)
+    redactor = Redactor([seed])
+    for form in (seed.lower(), raw.hex(), raw.hex().upper(), base64.b64encode(raw).decode()[:-2]):
+        assert MASKED in redactor.text(f"seed={form};"), form
+    assert redactor.binary(b"<" + raw + b">") == f"<{MASKED}>".encode()
+    spaced = " ".join(seed[at : at + 4] for at in range(0, len(seed), 4))
+    assert redactor.text(f"Type {spaced}!") == f"Type {MASKED}!"
+
+
+def test_of_a_key_each_line_is_a_secret() -> None:
+    lines = [base64.b64encode(bytes([at]) * 48).decode() for at in range(3)]
+    pem = "-----BEGIN PRIVATE KEY-----\n" + "\n".join(lines) + "\n-----END PRIVATE KEY-----\n"
+    redactor = Redactor([pem])
+    for written in (pem, pem.replace("\n", "\r\n"), "".join(lines), lines[1]):
+        shown = redactor.text(written)
+        assert not [line for line in lines if line in shown]
+
+
+def test_bytes_that_are_no_text_are_searched_as_well() -> None:
+    redactor = Redactor(["pässwörd-of-clinic"])
+    for encoding in ("utf-8", "latin-1", "utf-16-le"):
+        raw = "pässwörd-of-clinic".encode(encoding)
+        assert redactor.binary(b"\xff\x01" + raw + b"\x80") == b"\xff\x01[redacted]\x80"
+
+
+def test_credentials_that_an_answer_hands_out_are_learned() -> None:
+    redactor = Redactor()
+    cookie, token, jwt = (
+        "c00kie-that-is-rotated",
+        "opaque-token-0123456789",
+        "eyJhbGciOiJ9.eyJzdWIiOiJhIn0.",
+    )
+    jwt += "c2lnbmF0dXJlLW9mLWl0"
+    redactor.overhear([("Set-Cookie", f"sid={cookie}; Path=/; HttpOnly")], b"")
+    redactor.overhear([], json.dumps({"refresh_token": token, "note": f"x {jwt} y"}).encode())
+    redactor.overhear([("Set-Cookie", "theme=dark")], b"\xff_token eyJ")
+    shown = redactor.text(f"{cookie} {token} {jwt} dark")
+    assert shown == f"{MASKED} {MASKED} {MASKED} dark"
+
+
+def test_what_one_process_learns_the_others_know(tmp_path: Path) -> None:
+    first, second = Redactor(["known-from-the-start"]), Redactor()
+    one, other = Shared(tmp_path, first), Shared(tmp_path, second)
+    first.add("learned-by-one\nwith a line end")
+    assert second.text("learned-by-one\nwith a line end") != MASKED
+    assert other.hear()
+    assert second.text("learned-by-one\nwith a line end") == MASKED
+    assert one.hear()
+    assert not one.hear()
+    assert (tmp_path / "secrets.jsonl").stat().st_mode & 0o777 == 0o600
+    one.close()
+    other.close()
+    late = Redactor()
+    Shared(tmp_path, late).close()
+    assert late.text("learned-by-one\nwith a line end") == MASKED
+
+
+def test_what_another_process_learned_is_masked_before_it_is_written() -> None:
+    secret = "learned-elsewhere"
+    said = {"id": "e1", "request": {"url": f"/?k={secret}"}, "response": None, "error": secret}
+    said["hash"] = exchange_hash(said)
+    finding = {"id": "F-1", "case": secret, "message": f"shows {secret}", "exchanges": ["e1"]}
+    record = {
+        "exchanges": [said],
+        "verdict": {
+            "case": secret,
+            "reason": f"it shows {secret}",
+            "findings": [finding],
+            "seen": [said["hash"], "0" * 64],
+        },
+    }
+    done = redacted(numbered(record, "gw0"), Redactor([secret]))
+    assert done["exchanges"][0]["request"]["url"] == f"/?k={MASKED}"
+    assert done["exchanges"][0]["hash"] == exchange_hash(done["exchanges"][0]) != said["hash"]
+    assert done["verdict"]["seen"] == [done["exchanges"][0]["hash"], "0" * 64]
+    assert done["verdict"]["findings"][0]["exchanges"] == ["gw0-e1"]
+    assert done["verdict"]["findings"][0]["message"] == f"shows {MASKED}"
+    # Names of ours stay, else a verdict would lose its case.
+    assert done["verdict"]["case"] == secret
+
+
+def test_a_log_is_copied_without_secrets_also_those_learned_later(tmp_path: Path) -> None:
+    state, out = tmp_path / "state", tmp_path / "out"
+    out.mkdir()
+    state.mkdir()
+    redactor = Redactor()
+    log = logs.folder(state) / "target.log"
+    mirror = logs.Mirror(state, out, redactor)
+    log.write_bytes(b"issued token-learned-later\nhalf a li")
+    mirror.follow()
+    assert not (out / "target.log").exists()
+    redactor.add("token-learned-later")
+    mirror.follow()
+    assert (out / "target.log").read_text() == f"issued {MASKED}\n"
+    never_known = b"eyJhbGciOiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJlLW9mLWl0"
+    with log.open("ab") as more:
+        more.write(b"ne\nBearer " + never_known + b"\n")
+    logs.finish(state, out, redactor)
+    assert (out / "target.log").read_text() == (f"issued {MASKED}\nhalf a line\nBearer {MASKED}\n")
