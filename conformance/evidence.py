@@ -224,8 +224,11 @@ def exchange_record(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
         "milliseconds": round(exchange.seconds * 1000, 2),
         "truncated": cut or answer_cut,
     }
-    record = holdable(record)
-    return {**record, "hash": canonical.exchange_hash(record)}
+    try:
+        return {**record, "hash": canonical.exchange_hash(record)}
+    except ValueError:
+        record = holdable(record)
+        return {**record, "hash": canonical.exchange_hash(record)}
 
 
 def _answer(answer: Answer | None, redactor: Redactor) -> tuple[dict[str, Any] | None, bool]:
