@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from reports.canonical import encode, exchange_hash, plan_digest
@@ -126,7 +127,8 @@ def _gathered(record: Mapping[str, Any], line: bytes, read: _Read) -> None:
         case "verdict":
             case = str(record.get("case"))
             read.seen[case] = _listed(record.get("seen"))
-            read.cited[case] = [str(one) for one in record.get("exchanges") or ()]
+            cited = record.get("exchanges")
+            read.cited[case] = [str(one) for one in cited] if isinstance(cited, list) else []
             wrong = _odd_word(record)
             if wrong:
                 read.words.append(wrong)
@@ -177,7 +179,7 @@ def _broken(links: list[tuple[Any, Any, str]]) -> Iterator[str]:
 def _misnumbered(numbers: list[Any]) -> str:
     there = {number for number in numbers if isinstance(number, int)}
     last = max(there, default=-1)
-    missing = sorted(set(range(last + 1)) - there)[: _TOLD + 1] if last < 10**8 else []
+    missing = list(islice((at for at in range(last + 1) if at not in there), _TOLD + 1))
     twice = [number for number, times in Counter(map(str, numbers)).items() if times > 1]
     if missing:
         return f"Records were removed: {_few([str(number) for number in missing])} missing."

@@ -35,7 +35,7 @@ from reports.bundle import (
 from reports.canonical import encode
 from reports.chain import incomplete
 from reports.defects import counted
-from reports.gate import Gate, judge
+from reports.gate import Gate, judge, levels
 from reports.ledger import LedgerError, Run
 from reports.printable import one_line
 from reports.waivers import Waiver, of_plain, plain
@@ -345,6 +345,9 @@ def _files(bundle: Bundle, raw: dict[str, bytes]) -> Check:
 
 def _made_anew(bundle: Bundle, raw: Mapping[str, bytes]) -> tuple[Contents | None, list[Check]]:
     """Everything made from ledger, waivers, day and level; why that cannot be done otherwise."""
+    if bundle.level not in levels():
+        words = f"It was judged at a level ({bundle.level}) that this Wardproof does not know."
+        return None, [Check("Verdict", "open", one_line(words, 200))]
     try:
         if LEDGER not in raw or WAIVERS not in raw:
             raise ValueError("its ledger or its waivers are not there whole")
@@ -361,9 +364,12 @@ def _made_anew(bundle: Bundle, raw: Mapping[str, bytes]) -> tuple[Contents | Non
     except (LedgerError, BundleError, ValueError) as error:
         words = f"Nothing can be made from it: {_without_path(error, bundle.path)}."
         return None, [Check("Ledger", "contradicted", words)]
-    except KeyError:
-        words = f"It was judged at a level ({bundle.level}) that this Wardproof does not know."
-        return None, [Check("Verdict", "open", one_line(words, 200))]
+    except Exception as error:
+        # Whatever stands in a ledger, it is read by code that was made for those of real runs.
+        words = (
+            f"Nothing can be made from it: no run writes such a ledger ({type(error).__name__})."
+        )
+        return None, [Check("Ledger", "contradicted", words)]
     return made, []
 
 

@@ -512,6 +512,30 @@ def test_wrong_calls_are_said_to_be(
     assert not (tmp_path / "x.zip").exists()
 
 
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--key", "vendor.key"], "say --bundle FILE as well"),
+        (["--bundle", "there.zip"], "is there already"),
+        (["--bundle", "none/x.zip"], "there is no folder"),
+        (["--bundle", "x.zip", "--key", "none.key"], "cannot be read"),
+    ],
+)
+def test_a_bundle_that_cannot_be_made_is_said_before_the_run(
+    tmp_path: Path,
+    more: list[str],
+    says: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.zip").write_bytes(b"precious")
+
+    assert main(["run", "--out", "run", *more]) == 3
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_folder_without_a_run_is_a_wrong_call(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

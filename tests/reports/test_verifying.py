@@ -1,6 +1,7 @@
 """What a bundle proves, and what shows that somebody was at it."""
 
 import json
+import random
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -438,6 +439,39 @@ def test_one_flipped_byte_anywhere_is_noticed(tmp_path: Path, key: bytes | None)
         else:
             assert found.answer in {"contradicted", "no bundle"}, at
     assert harmless < len(whole) / 997 / 5
+
+
+def test_a_ledger_that_no_run_writes_is_told_in_words(tmp_path: Path) -> None:
+    """Values of any type anywhere in it, everything else made to fit: never a traceback."""
+    whole = bundles.members(bundles.made(tmp_path, "pass", "fail", key=None))
+    odd = [None, True, -1, 1.5, 2**53 - 1, "", "\x1b[31m", [], [[]], {}, {"id": 1}, ["x"] * 9]
+    chance = random.Random(11)
+    for _ in range(40):
+
+        def strange(records: list[Record]) -> list[Record]:
+            record = chance.choice(records)
+            key = chance.choice([one for one in sorted(record) if one != "prev"])
+            record[key] = chance.choice(odd)
+            return records
+
+        forged = bundles.listed(bundles.rewritten(whole, strange, chained=False))
+        found = verify(bundles.zipped(tmp_path / "x.zip", forged), [PUBLIC], DAY)
+
+        assert found.answer == "contradicted"
+        assert all(check.words.isprintable() for check in found.checks)
+        json.dumps(as_json(found))
+
+
+def test_numbers_beyond_all_counting_cost_nothing(tmp_path: Path) -> None:
+    def far(records: list[Record]) -> list[Record]:
+        records[-1]["seq"] = 2**53 - 1
+        return records
+
+    found = bundles.members(bundles.made(tmp_path, "pass", key=None))
+    forged = bundles.listed(bundles.rewritten(found, far, chained=False))
+
+    words = told(verify(bundles.zipped(tmp_path / "x.zip", forged), [], DAY))
+    assert "Records were removed: 4, 5, 6 and 1 more missing" in words
 
 
 # --- the command -----------------------------------------------------------------------------
