@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import cache
@@ -11,7 +12,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from reports.attestations import Attestations
+from reports import signing
+from reports.attestations import Attestation, Attestations, Statement
 from reports.canonical import encode
 from reports.certification import Assessment
 from reports.defects import SEVERITY_WORDS, counted
@@ -114,6 +116,16 @@ def certificate(
             for item in asked.items
             if given is not None and (one := given.of(item.id)) is not None
         ],
+        "stated": [
+            {
+                "suite": one.suite,
+                "property": one.property,
+                "who": one.who,
+                "when": one.when.isoformat(),
+                "reason": one.reason,
+            }
+            for one in (given.not_claimed if given else ())
+        ],
     }
     return {"id": "C-" + hashlib.sha256(encode(body)).hexdigest()[:16], **body}
 
@@ -152,6 +164,58 @@ def _risk(run: Run, assessed: Assessment, identifier: str) -> dict[str, Any]:
         "ticket": waiver.ticket,
         "expires": waiver.expires.isoformat(),
     }
+
+
+# --- checking one ---------------------------------------------------------------------------------
+
+
+def body_of(envelope: object) -> dict[str, Any]:
+    """The certificate in an envelope, whoever signed it. Raises SigningError or ValueError."""
+    kind, payload = signing.opened(envelope)
+    body = json.loads(payload)
+    if kind != PAYLOAD_TYPE or not isinstance(body, dict) or body.get("schema") != SCHEMA:
+        raise ValueError(f"holds no certificate of schema {SCHEMA}")
+    said(body), date.fromisoformat(body["issued"]), date.fromisoformat(body["expires"])
+    return body
+
+
+def said(body: Mapping[str, Any]) -> Attestations:
+    """What people attest and state, as the certificate repeats it. Raises ValueError."""
+    try:
+        return Attestations(
+            product=str(body["target"]["name"]),
+            version=str(body["target"]["version"]),
+            items=tuple(
+                Attestation(
+                    item=str(one["item"]),
+                    who=str(one["who"]),
+                    when=date.fromisoformat(one["when"]),
+                    document=str(one["document"]),
+                    sha256=str(one["sha256"]),
+                    says=str(one["says"]),
+                )
+                for one in body["attested"]
+            ),
+            not_claimed=tuple(
+                Statement(
+                    suite=str(one["suite"]),
+                    property=str(one["property"]),
+                    who=str(one["who"]),
+                    when=date.fromisoformat(one["when"]),
+                    reason=str(one["reason"]),
+                )
+                for one in body["stated"]
+            ),
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no certificate that Wardproof wrote ({error})") from None
+
+
+def differing(body: Mapping[str, Any], again: Mapping[str, Any]) -> tuple[str, ...]:
+    """The parts in which two certificates differ, in words; their ids left out."""
+    parts = sorted((body.keys() | again.keys()) - {"id"})
+    found = tuple(part.replace("_", " ") for part in parts if body.get(part) != again.get(part))
+    return found or (("id",) if body.get("id") != again.get("id") else ())
 
 
 def page(body: Mapping[str, Any], *, signers: tuple[str, ...] = ()) -> str:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from conformance.commands import CONFORMANT, WrongCall
+from conformance.commands import CONFORMANT, INCONCLUSIVE, NOT_CONFORMANT, WrongCall
 from conformance.commands.bundle import add_key, day, key
 from conformance.commands.gate import waivers_of, written
 from conformance.commands.verify import public_key
@@ -37,8 +37,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile",
         metavar="NAME[@VERSION]",
-        required=True,
         help="access, clinical or operational (docs/certification.md)",
+    )
+    parser.add_argument(
+        "--check",
+        type=Path,
+        metavar="CERTIFICATE",
+        help="make none, but say whether this one follows from the run (--trust: who signed it)",
     )
     parser.add_argument(
         "--attestations", type=Path, metavar="FILE", help="what people state by name"
@@ -55,7 +60,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PUB",
-        help="a public key that must have signed the bundle: its .pub file or its id",
+        help="a public key that must have signed the bundle (with --check: the certificate): its "
+        ".pub file or its id",
     )
     parser.add_argument(
         "--out",
@@ -77,6 +83,10 @@ def run(options: argparse.Namespace) -> int:
 
     private = key(options.key)
     today = options.at or datetime.now(UTC).date()
+    if options.check is not None:
+        return _check(options, today)
+    if options.profile is None:
+        raise WrongCall("--profile: name access, clinical or operational")
     try:
         asked = profile(options.profile)
     except CertificationError as error:
@@ -177,6 +187,60 @@ def _issue(body: dict[str, object], private: bytes | None, out: Path, console: C
     console.print(Text(f"Holds until {body['expires']}. Certificate: {out}, as a page: {html}"))
     if not signer:
         console.print(Text("UNSIGNED: anybody can change all of it; sign it with --key."))
+
+
+def _check(options: argparse.Namespace, today: date) -> int:
+    """0 if the certificate follows from the run, somebody trusted signed it, and it still holds."""
+    from reports import signing
+    from reports.certificate import body_of, certificate, differing, said
+    from reports.certification import CertificationError, assess, profile
+
+    trusted = [public_key(one) for one in options.trust]
+    try:
+        envelope = json.loads(options.check.read_bytes())
+        body = body_of(envelope)
+        signers = signing.signers(envelope)
+        keys = trusted or [one.encode() for one in signers]
+        holding = signing.check(envelope, keys)
+        name = f"{body['profile']['name']}@{body['profile']['version']}"
+        issued, expires = (date.fromisoformat(body[one]) for one in ("issued", "expires"))
+        asked = profile(name)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise WrongCall(f"{options.check}: {error}") from None
+    except CertificationError as error:
+        raise WrongCall(str(error)) from None
+    source = read(options.run, [], issued)
+    waivers = waivers_of(options.waivers) if options.waivers else source.waivers
+    given = said(body)
+    assessed = assess(
+        source.run, source.inspection, asked, given, waivers, today=issued, before=source.gaps
+    )
+    console = Console(highlight=False)
+    console.print(Text(f"Certificate {body['id']}: {asked.id}, issued {issued}"))
+    if assessed.gaps:
+        console.print(Text("It does not follow from this run, which lacks:", style="bold red"))
+        _refused(source.run, assessed, console)
+        return NOT_CONFORMANT
+    found = differing(body, certificate(source.run, assessed, given, bundle=source.bundle))
+    if found:
+        console.print(
+            Text(f"It does not follow from this run: {', '.join(found)} differ.", style="bold red")
+        )
+        return NOT_CONFORMANT
+    console.print(Text("It follows from this run, part by part."))
+    doubts = []
+    if not signers:
+        doubts.append("Nobody signed it: anybody can have made it.")
+    elif len(holding) < len(keys):
+        doubts.append("It is not signed by every key that was named, or a signature is false.")
+    elif not trusted:
+        doubts.append(f"It is signed by {', '.join(holding)}; name who you trust with --trust.")
+    if today > expires:
+        doubts.append(f"It held until {expires}, and that is over.")
+    for doubt in doubts:
+        console.print(Text(doubt, style="yellow"))
+    console.print(Text("What people attest in it rests on their word; ask for the documents."))
+    return INCONCLUSIVE if doubts else CONFORMANT
 
 
 def _refused(run: Run, assessed: Assessment, console: Console) -> None:

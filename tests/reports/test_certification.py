@@ -485,7 +485,8 @@ def test_a_certificate_names_what_it_covers_and_what_not(tmp_path: Path) -> None
         {
             "suite": "object_scope",
             "property": one,
-            "reason": "Nothing to try; by the target file, no operation takes several records at once.",
+            "reason": "Nothing to try; by the target file, no operation takes several records at "
+            "once.",
         }
     ]
     assert len(body["attested"]) == len(profile("access").items)
@@ -563,6 +564,63 @@ def test_certify_writes_a_signed_certificate_and_a_page(tmp_path: Path) -> None:
     assert kind == "application/vnd.wardproof.certificate+json"
     assert json.loads(payload)["profile"]["name"] == "access"
     assert signing.key_id(public) in (tmp_path / "certificate.html").read_text()
+
+
+@pytest.fixture
+def issued(tmp_path: Path) -> tuple[Path, Path]:
+    """A run and its certificate, signed by `key` beside them."""
+    run = sample.write(tmp_path / "run", records("access"))
+    private, public = signing.generate()
+    (tmp_path / "key").write_bytes(private)
+    (tmp_path / "key.pub").write_bytes(public)
+    said = ["--attestations", str(written(tmp_path, attested("access"))), "--at", "2026-11-25"]
+    out = ["--key", str(tmp_path / "key"), "--out", str(tmp_path / "certificate.json")]
+    assert main(["certify", str(run), "--profile", "access", *said, *out]) == 0
+    return run, tmp_path / "certificate.json"
+
+
+def check(run: Path, path: Path, *more: str, at: str = "2026-12-01") -> int:
+    return main(["certify", str(run), "--check", str(path), "--at", at, *more])
+
+
+def test_a_certificate_is_checked_against_its_run(
+    issued: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, path = issued
+    trust = ("--trust", str(tmp_path / "key.pub"))
+    assert check(run, path, *trust) == 0
+    assert "It follows from this run" in capsys.readouterr().out
+    assert check(run, path) == 2
+    assert check(run, path, *trust, at="2028-01-01") == 2
+    _, stranger = signing.generate()
+    (tmp_path / "stranger.pub").write_bytes(stranger)
+    assert check(run, path, "--trust", str(tmp_path / "stranger.pub")) == 2
+
+
+def test_a_certificate_of_another_run_or_a_changed_one_does_not_follow(
+    issued: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, path = issued
+    other = records("access")
+    other[0]["seed"] = 8
+    assert check(sample.write(tmp_path / "other", other), path) == 1
+    assert "run differ" in capsys.readouterr().out
+    kind, payload = signing.opened(json.loads(path.read_bytes()))
+    body = {**json.loads(payload), "says": "Everything is well."}
+    forged = signing.sign(kind, json.dumps(body).encode(), (tmp_path / "key").read_bytes())
+    path.write_text(json.dumps(forged))
+    assert check(run, path) == 1
+    assert "says differ" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"payloadType": "x", "payload": "e30="}'])
+def test_what_is_no_certificate_is_said_to_be(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = sample.write(tmp_path / "run", records("access"))
+    (tmp_path / "no.json").write_text(text)
+    assert check(run, tmp_path / "no.json") == 3
+    assert "no.json: " in capsys.readouterr().err
 
 
 def test_certify_says_everything_that_is_lacking(
