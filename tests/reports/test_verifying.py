@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -444,7 +445,20 @@ def test_one_flipped_byte_anywhere_is_noticed(tmp_path: Path, key: bytes | None)
 def test_a_ledger_that_no_run_writes_is_told_in_words(tmp_path: Path) -> None:
     """Values of any type anywhere in it, everything else made to fit: never a traceback."""
     whole = bundles.members(bundles.made(tmp_path, "pass", "fail", key=None))
-    odd = [None, True, -1, 1.5, 2**53 - 1, "", "\x1b[31m", [], [[]], {}, {"id": 1}, ["x"] * 9]
+    odd: list[Any] = [
+        None,
+        True,
+        -1,
+        1.5,
+        2**53 - 1,
+        "",
+        "\x1b[31m",
+        [],
+        [[]],
+        {},
+        {"id": 1},
+        ["x"] * 9,
+    ]
     chance = random.Random(11)
     for _ in range(40):
 
