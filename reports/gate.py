@@ -221,6 +221,8 @@ def _is_there(run: Run, case: Case, waiver: Waiver, finding: Finding | None) -> 
     """Whether what the waiver is about is in the run."""
     if waiver.finding is not None:
         return finding is not None and finding.case == case.id
+    if case.id not in run.verdicts:
+        return False
     outcome = run.verdict(case).outcome
     if outcome == "fail":
         return True

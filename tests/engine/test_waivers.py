@@ -1,5 +1,6 @@
 """waivers.yaml: what is read from it, what is refused and where, and how one is added."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
@@ -12,7 +13,7 @@ from conformance.cli import main
 from conformance.document import InvalidDocument
 from conformance.waivers import MOST_DAYS, add, beside, load
 from reports.ledger import read
-from reports.waivers import Waiver, waiver_id
+from reports.waivers import Waiver, plain, waiver_id
 from tests.reports import sample
 
 ACCEPTED: Mapping[str, Any] = {
@@ -241,6 +242,17 @@ def test_a_finding_is_waived_and_the_gate_passes(
     assert "PASSED, WITH ACCEPTED RISKS" in told
     assert "not conformant" in told
     assert gate(folder, "--at", "2027-01-01") == 1
+
+
+def test_the_gate_of_a_bundle_takes_the_waivers_in_it(folder: Path) -> None:
+    for what in (read(folder).findings[0].id, "access_matrix.case-2"):
+        assert waive(folder, what) == 0
+    waivers = load(folder.parent / "target")
+    (folder / "waivers.json").write_text(json.dumps(plain(waivers)), encoding="utf-8")
+    bundle = folder.parent / "run.zip"
+    assert main(["bundle", str(folder), "--out", str(bundle), "--at", "2026-12-01"]) == 0
+    assert main(["gate", str(bundle), "--at", "2026-12-01"]) == 0
+    assert main(["gate", str(bundle), "--at", "2027-01-01"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The gate: what passes, what does not, and what a waiver may and may not do."""
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,9 +10,12 @@ from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
 
 from reports.gate import LEVELS, Gate, judge, level_for, levels
+from reports.gate_table import show
 from reports.ledger import Run, read
+from reports.shards import shard_of
 from reports.summary import summary
 from reports.verdict import decide
 from reports.waivers import Waiver, accepted_of, of_plain, plain, waiver_id, wider
@@ -353,3 +357,47 @@ def test_nothing_is_wider_than_itself(tmp_path: Path) -> None:
     for finding in run.findings:
         accepted = accepted_of(run, cases[finding.case], finding)
         assert wider(accepted, accepted) == ()
+
+
+# --- shown -----------------------------------------------------------------------------------
+
+
+def told(run: Run, gate: Gate) -> str:
+    console = Console(width=80, file=io.StringIO(), highlight=False, color_system=None)
+    show(run, gate, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_table_fits_a_terminal_and_reads_without_colour(tmp_path: Path) -> None:
+    run = run_of(tmp_path, sample.small("pass", "fail", "inconclusive"))
+    text = told(run, judged(run, waived(run, run.findings[0].id)))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "The run by itself is not conformant; no waiver changes that." in text
+    assert "Accepted risks: 1" in text
+    assert "GATE: NOT PASSED: INCONCLUSIVE (exit code 2)" in text
+
+
+def test_nothing_in_a_waiver_is_read_as_markup(tmp_path: Path) -> None:
+    run = run_of(tmp_path, sample.small("pass", "fail"))
+    waiver = waived(run, run.findings[0].id, reason="[bold red]x[/]", owner="[link=x]A")
+    text = " ".join(told(run, judged(run, waiver)).split())
+    assert "[bold red]x[/]" in text
+    assert "GATE: PASSED, WITH ACCEPTED RISKS (exit code 0)" in text
+
+
+def test_one_shard_is_not_the_run(tmp_path: Path) -> None:
+    """What other shards try is not tested here, and nobody can accept that."""
+    names = [f"access_matrix.case-{number}" for number in range(8)]
+    of = {name: shard_of(name, 2) for name in names}
+    mine = [name for name in names if of[name] == 1]
+    assert 0 < len(mine) < len(names)
+    records = [
+        sample.header(shard={"number": 1, "of": 2}),
+        sample.plan([sample.case(name) for name in names]),
+        *(sample.verdict(name) for name in mine),
+        sample.end(),
+    ]
+    run = run_of(tmp_path, records)
+    others = [waived(run, name) for name in names if of[name] == 2]
+    assert judged(run).exit_code == judged(run, *others).exit_code == 2
