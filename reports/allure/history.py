@@ -33,7 +33,7 @@ class HistoryError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Entry:
     """One Allure result, as far as later runs are compared with it. Times are Unix milliseconds."""
 
     uuid: str
@@ -45,7 +45,7 @@ class Outcome:
     stop: int
 
 
-def point(run: Run, outcomes: Sequence[Outcome], started: int) -> Point:
+def point(run: Run, outcomes: Sequence[Entry], started: int) -> Point:
     """The line of `run`. Nothing that a target answered is in it, so the file may be passed on."""
     header = run.header
     results = {_history_id(one): _result(one) for one in outcomes[:_KEPT_RESULTS]}
@@ -172,7 +172,7 @@ def _kind(one: Point) -> tuple[object, ...]:
     return said.get("target"), said.get("profile"), said.get("suites")
 
 
-def _result(one: Outcome) -> dict[str, Any]:
+def _result(one: Entry) -> dict[str, Any]:
     return {
         "id": _md5(one.uuid),
         "name": one.name,
@@ -189,7 +189,7 @@ def _result(one: Outcome) -> dict[str, Any]:
     }
 
 
-def _history_id(one: Outcome) -> str:
+def _history_id(one: Entry) -> str:
     """As Allure computes it from a result whose parameters are all `excluded`."""
     return f"{_md5(one.test_case)}.{_md5('')}"
 

@@ -20,11 +20,20 @@ from typing import Any
 
 from reports.allure.executor import NAME as EXECUTOR
 from reports.allure.executor import NO_BUILD
-from reports.allure.history import Outcome
+from reports.allure.history import Entry
 from reports.allure.pages import evidence_page, open_page
 from reports.defects import RELATION_WORDS, SEVERITIES, counted, ranked
 from reports.html import proofs_html
-from reports.ledger import LEDGER_NAME, Case, Exchange, Finding, Run, Severity, Verdict
+from reports.ledger import (
+    LEDGER_NAME,
+    Case,
+    Exchange,
+    Finding,
+    Outcome,
+    Run,
+    Severity,
+    Verdict,
+)
 from reports.matrix import STATE_WORDS, State, state_of
 from reports.printable import one_line
 from reports.verdict import Decision
@@ -70,6 +79,13 @@ _EXCHANGES = "What was sent and answered"
 _PAGES_PER_DEFECT = 25
 _PAGES = 2_000
 _COMPARED_PER_DEFECT = 3
+_OUTCOMES: dict[Outcome, str] = {
+    "pass": "held",
+    "fail": "violated",
+    "inconclusive": "inconclusive",
+    "not_claimed": "not claimed",
+    "not_tested": "not tested",
+}
 # Gravest first. A result with an untested case is not shown as passed; one that only has some
 # cases that the target does not claim is.
 _GRAVITY: tuple[State, ...] = (
@@ -103,7 +119,7 @@ class Results:
 
     folder: Path
     started: int
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[Entry, ...]
 
 
 @dataclass(slots=True)
@@ -217,8 +233,10 @@ def _step(
         if part
     ]
     what = ", ".join(who) or one_line(case.sentence, 200)
+    about_access = bool(who) and verdict.detail is None
+    came = STATE_WORDS[state] if about_access else _OUTCOMES[verdict.outcome]
     step: dict[str, Any] = {
-        "name": f"{what}: {STATE_WORDS[state] if who else verdict.outcome.replace('_', ' ')}",
+        "name": f"{what}: {came}",
         "status": _STATUSES[state],
         "stage": "finished",
         "start": start,
@@ -457,9 +475,9 @@ def _identity(run: Run, key: str) -> dict[str, str]:
     }
 
 
-def _written(folder: Path, result: dict[str, Any]) -> Outcome:
+def _written(folder: Path, result: dict[str, Any]) -> Entry:
     _write_json(folder / f"{result['uuid']}-result.json", result)
-    return Outcome(
+    return Entry(
         uuid=result["uuid"],
         test_case=result["testCaseId"],
         name=result["name"],
