@@ -5,7 +5,8 @@
 Writes synthetic ledgers, 5 % of whose cases failed and all of whose cases failed, each failure with
 a finding and two exchanges of about 2 kB, and makes everything of them in a process of its own:
 reading, the decision and the gate, SARIF, JUnit and the static report together, then the rest.
-Bounds for 50,000 cases: 30 s and 1 GB for the former, 10 s for the Allure results.
+Bounds for 50,000 cases: 30 s and 1 GB for the former, 10 s for the Allure results. They are judged
+by processor seconds, so that what else the machine does does not count; both are shown.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ def measure(folder: Path) -> dict[str, Any]:
 
     def report() -> None:
         matrix = access_matrix(run)
-        _kept(folder / "a.html", report_html(run, decision, matrix))
+        _kept(folder / "a.html", report_html(run, decision, matrix, gate))
         _kept(folder / "a.svg", matrix_svg(run, decision, matrix))
 
     step("static report", report)
@@ -187,9 +188,9 @@ def _row(cases: int, share: float) -> bool:
     if cases != max(CASES):
         return True
     return (
-        wall <= BOUND_SECONDS
+        cpu <= BOUND_SECONDS
         and peak <= BOUND_MEGABYTES
-        and steps["Allure results"][0] <= BOUND_ALLURE_SECONDS
+        and steps["Allure results"][1] <= BOUND_ALLURE_SECONDS
     )
 
 
