@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _KEPT_FOR = "fuzz"
 _MOST = 10.0
 """By how much a slow machine may take longer than planned, rather than try less."""
+_AT_LEAST = 60.0
+"""Seconds that the shortest campaign has on a slow machine."""
 _MADE_UP = {"fuzzing": 0.6, "stateful": 0.4}
 _STEPS = 6
 _EXAMPLES = 100
@@ -143,7 +145,8 @@ def campaign(world: World, case: Case) -> list[Any]:
     if world.recipe is not None:
         return [cooked(underway, driver, world.recipe)]
     started = time.monotonic()
-    underway.deadline = started + opened.seconds * _MOST
+    longest = max(opened.seconds * _MOST, _AT_LEAST)
+    underway.deadline = started + longest
     told = Told()
     _enumerated(opened, told)
     untried: list[str] = []
@@ -158,7 +161,7 @@ def campaign(world: World, case: Case) -> list[Any]:
             break
         most = max(int(opened.quota * share_of), 1)
         underway.until = underway.requests + most
-        rest = max(opened.seconds * _MOST - (time.monotonic() - started), opened.seconds * share_of)
+        rest = max(longest - (time.monotonic() - started), opened.seconds * share_of)
         underway.deadline = time.monotonic() + rest
         chosen, examples = share.fuzzed, most // _STEPS
         if phase == "fuzzing":
