@@ -84,6 +84,8 @@ class Archive:
     """
 
     def __init__(self, path: Path) -> None:
+        if path.exists() and not path.is_file():
+            raise ArchiveError("cannot be read (it is no file)")
         try:
             self._file = path.open("rb")
         except OSError as error:

@@ -101,7 +101,7 @@ def contents(
     files = {
         LEDGER: ledger,
         WAIVERS: _text(plain(waivers)),
-        PLAN: _text(_plan(inspection)),
+        PLAN: encode(_plan(inspection)),
         EXCHANGES: b"".join(line + b"\n" for line in inspection.exchange_lines),
         VERDICT: _text(verdict(run, gate)),
         CLAUSES: _text(_clauses(run)),
@@ -175,8 +175,10 @@ def write(
 def countersigned(path: Path, out: Path, private_key: bytes, said: bytes) -> Path:
     """Writes `out`: the bundle `path` with one more signature on what it attests.
 
-    `said` is what the second signer has done and found, as JSON; it is kept in an envelope of its
-    own, signed by the same key. Raises BundleError if `path` is no bundle or an unsigned one.
+    `said` is what the second signer has done and found, as a JSON object with at least `sentence`,
+    which is shown to whoever verifies, and `manifest.sha256`, the digest of the manifest that it is
+    about; it is kept in an envelope of its own, signed by the same key. Raises BundleError if
+    `path` is no bundle or an unsigned one.
     """
     signer = signing.public_of(private_key)
     with opened(path) as bundle:

@@ -293,7 +293,7 @@ def _said(bundle: Bundle, key_id: str) -> tuple[str | None, Check | None]:
             return None, Check(name, "contradicted", "Its statement was changed after the signing.")
         statement = json.loads(payload)
         sentence = one_line(str(statement["sentence"]), 400)
-        manifest = (statement.get("manifest") or {}).get("sha256", bundle.manifest_digest)
+        manifest = statement["manifest"]["sha256"]
     except (BundleError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None, Check(name, "contradicted", "Its statement cannot be read: it was changed.")
     if manifest != bundle.manifest_digest:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import stat
 import struct
 import subprocess
@@ -185,6 +186,8 @@ def test_what_is_no_zip_is_no_bundle(tmp_path: Path, data: bytes) -> None:
 def test_a_folder_or_nothing_is_no_bundle(tmp_path: Path) -> None:
     assert "cannot be read" in refused(tmp_path)
     assert "cannot be read" in refused(tmp_path / "none.zip")
+    os.mkfifo(tmp_path / "pipe.zip")
+    assert "no file" in refused(tmp_path / "pipe.zip")
 
 
 def test_a_bundle_that_was_cut_off_anywhere_is_none(bundle: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from conformance.cli import main
 from reports import signing
 from reports.attestation import LEDGER, MANIFEST
-from reports.bundle import ATTESTATION, countersigned, write
+from reports.bundle import ATTESTATION, countersigned, opened, write
 from reports.canonical import encode
 from reports.verifying import Check, Verification, as_json, verify
 from reports.waivers import plain
@@ -120,7 +120,7 @@ def test_accepted_risks_count_until_they_expire(accepted: Path) -> None:
 
 
 def test_a_countersignature_is_named_with_what_its_owner_says(sound: Path, tmp_path: Path) -> None:
-    said = encode({"sentence": "The clinic ran 20 of its cases again, and all agreed."})
+    said = statement_of(sound, "The clinic ran 20 of its cases again, and all agreed.")
     path = countersigned(sound, tmp_path / "both.zip", STRANGER, said)
 
     found = verify(path, [STRANGER_PUBLIC], DAY)
@@ -135,8 +135,31 @@ def test_a_countersignature_is_named_with_what_its_owner_says(sound: Path, tmp_p
     } == {k: v for k, v in bundles.members(sound).items() if k != ATTESTATION}
 
 
+def statement_of(path: Path, sentence: str) -> bytes:
+    """What somebody says about that bundle."""
+    with opened(path) as bundle:
+        return encode({"sentence": sentence, "manifest": {"sha256": bundle.manifest_digest}})
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        (b"{}", "cannot be read"),
+        (b"7", "cannot be read"),
+        (b'{"manifest":7,"sentence":"All agreed."}', "cannot be read"),
+        (b'{"manifest":{"sha256":"00"},"sentence":"All agreed."}', "about another bundle"),
+    ],
+)
+def test_a_countersignature_of_something_else_is_seen(
+    sound: Path, tmp_path: Path, said: bytes, says: str
+) -> None:
+    path = countersigned(sound, tmp_path / "both.zip", STRANGER, said)
+
+    assert says in told(verify(path, [PUBLIC], DAY))
+
+
 def test_a_countersignature_that_was_changed_is_seen(sound: Path, tmp_path: Path) -> None:
-    said = encode({"sentence": "All agreed."})
+    said = statement_of(sound, "All agreed.")
     found = bundles.members(countersigned(sound, tmp_path / "both.zip", STRANGER, said))
     name = next(one for one in found if one.startswith("countersign/"))
     envelope = json.loads(found[name])
