@@ -435,3 +435,45 @@ def test_odd_numbers_that_ride_along_are_plain_json() -> None:
     values = list(beyond._fitting({"type": "number"}))
     assert values
     assert {type(value) for value in values} <= {str, int, float, bool, type(None), list, dict}
+
+
+# --- what the engine's checks say ---------------------------------------------------------------
+
+
+class _Nobody:
+    """Steers nothing."""
+
+    def reshape(self, draft: Draft, kept: frozenset[str]) -> Draft:
+        return draft
+
+    def examples(self, label: str) -> list[Draft]:
+        return []
+
+    def deliver(self, message: Message, draft: Draft, phase: str) -> Exchange:
+        raise AssertionError("nothing is sent")
+
+    def stopped(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("query", "counts"),
+    [
+        ({"q": "x"}, True),
+        ({"q": 1, "colour": "red"}, False),
+        ({"": "null"}, False),
+        ({"q": "x", "colour": "red"}, True),
+    ],
+)
+def test_a_parameter_that_nobody_named_is_no_wrong_value(
+    query: dict[str, Any], counts: bool
+) -> None:
+    from conformance.fuzz.driver import Driver
+
+    paths = {"/patients": {"get": {**DOCUMENT["paths"]["/patients"]["get"], "responses": {}}}}
+    document = {"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": paths}
+    driver = Driver(document, "http://127.0.0.1:1", {}, (), 1, _Nobody(), 1.0)
+    draft = Draft("GET /patients", "GET", query=query)
+    request = Message("GET", "http://127.0.0.1:1/patients", (), b"")
+    served = Exchange("e1", "nurse", "fuzz", request, Answer(200, (), b""), None, 0.0, 0.0)
+    assert driver._counts("negative_data_rejection", draft, served) is counts
