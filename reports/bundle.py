@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import cache, cached_property
@@ -136,9 +136,11 @@ def write(
     *,
     level: str | None = None,
     oscal: bool = False,
+    waivers: Sequence[Waiver] | None = None,
 ) -> Path:
     """Writes the bundle of the run in `folder` as `out`, judged by the gate as of `today`.
 
+    Without `waivers` they are those that are kept with the run, in its `waivers.json`.
     Without a private key (PEM) it is unsigned, and says so. The same folder, key and day give the
     same bytes. Raises BundleError if there is nothing to bundle or `out` is there already,
     LedgerError if the ledger cannot be read, SigningError if the key is none.
@@ -147,7 +149,7 @@ def write(
     ledger = _ledger_of(folder)
     made = contents(
         ledger,
-        _waivers_of(folder),
+        _waivers_of(folder) if waivers is None else tuple(waivers),
         level,
         today,
         signer=signer,

@@ -186,6 +186,12 @@ def _concluded(
     else:
         answer = "holds"
         headline = "Everything holds: the bundle is sound, and the run in it is conformant."
+        if now.waivers:
+            headline = (
+                "Everything holds: the bundle is sound, and the run in it passes with "
+                f"{counted(len(now.waivers), 'accepted risk')}; by itself it is "
+                f"{made.gate.decision.verdict}."
+            )
     return Verification(
         path=bundle.path,
         answer=answer,

@@ -5,10 +5,16 @@ from __future__ import annotations
 import argparse
 import stat
 import sys
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from conformance.commands import CONFORMANT, WrongCall
+from conformance.commands.gate import waivers_of
+
+if TYPE_CHECKING:
+    from reports.waivers import Waiver
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +22,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="what a run wrote with --out")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the bundle")
     add_key(parser)
+    parser.add_argument(
+        "--waivers",
+        type=Path,
+        metavar="FILE",
+        help="accepted risks (default: those that are kept with the run)",
+    )
     parser.add_argument("--level", metavar="NAME", help="of the gate (default: by the profile)")
     parser.add_argument(
         "--at",
@@ -49,7 +61,16 @@ def day(text: str) -> date:
 def run(options: argparse.Namespace) -> int:
     """0 when the bundle is written; whether the run passed is for `verify` and `gate` to say."""
     private = key(options.key)
-    make(options.folder, options.out, private, options.at, level=options.level, oscal=options.oscal)
+    accepted = waivers_of(options.waivers) if options.waivers is not None else None
+    make(
+        options.folder,
+        options.out,
+        private,
+        options.at,
+        level=options.level,
+        oscal=options.oscal,
+        waivers=accepted,
+    )
     return CONFORMANT
 
 
@@ -88,6 +109,7 @@ def make(
     *,
     level: str | None = None,
     oscal: bool = False,
+    waivers: Sequence[Waiver] | None = None,
 ) -> None:
     """Writes the bundle and says what it is. Raises WrongCall if none can be made."""
     from reports.bundle import BundleError, opened, write
@@ -98,7 +120,15 @@ def make(
         raise WrongCall(f"--level {level}: there is none; there are {', '.join(levels())}")
     free(out)
     try:
-        write(folder, out, private, at or datetime.now(UTC).date(), level=level, oscal=oscal)
+        write(
+            folder,
+            out,
+            private,
+            at or datetime.now(UTC).date(),
+            level=level,
+            oscal=oscal,
+            waivers=waivers,
+        )
         with opened(out) as bundle:
             signer, files, digest = bundle.manifest["signer"], bundle.archive.names, bundle.digest
     except (BundleError, LedgerError) as error:

@@ -115,6 +115,17 @@ def test_a_bundle_is_not_written_over(bundle: Path, tmp_path: Path) -> None:
     assert out.read_bytes() == b"precious"
 
 
+def test_waivers_may_be_handed_over_or_lie_with_the_run(tmp_path: Path) -> None:
+    run = bundles.folder(tmp_path / "run", "pass", "fail")
+    given = write(run, tmp_path / "given.zip", PRIVATE, DAY, waivers=bundles.waivers(run))
+    bundles.folder(tmp_path / "run", "pass", "fail", waived=True)
+    kept = write(run, tmp_path / "kept.zip", PRIVATE, DAY)
+
+    assert given.read_bytes() == kept.read_bytes()
+    with opened(given) as found:
+        assert [one.owner for one in found.waivers()] == ["Ward IT"]
+
+
 def test_a_folder_that_is_not_there_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="cannot be read"):
         write(tmp_path / "none", tmp_path / "x.zip", None, DAY)

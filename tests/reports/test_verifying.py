@@ -114,6 +114,7 @@ def test_accepted_risks_count_until_they_expire(accepted: Path) -> None:
     later = verify(accepted, [PUBLIC], date(2027, 2, 1))
 
     assert (today.answer, today.exit_code) == ("holds", 0)
+    assert "1 accepted risk; by itself it is not conformant" in today.headline
     assert "(1 risk) is harmless to you" in " ".join(today.does_not_prove)
     assert (later.answer, later.exit_code) == ("not conformant", 1)
     assert "as of 2027-02-01 it says not conformant" in " ".join(c.words for c in later.checks)
