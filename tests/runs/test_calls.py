@@ -89,7 +89,7 @@ def test_a_folder_without_a_target_file(tmp_path: Path) -> None:
         (["run", "--profile", "everything"], "invalid choice"),
         (["runn"], "invalid choice"),
         (["replay", "F-0000000000", "--run", "/no/such/folder"], "no run here holds the finding"),
-        (["report", "/no/such/folder"], "could not be made"),
+        (["report", "/no/such/folder"], "cannot be read"),
         (["run", "--processes", "0"], "nobody would send load"),
         (["run", "--bind", "10.0.0.1"], "say how many with --load-workers"),
         (["run", "--load-workers", "2"], "cannot reach the loopback"),
