@@ -208,9 +208,15 @@ class Driver:
         do not know.
         """
         operation = self._find(draft.label)
-        known = {one.name for one in operation.query} if operation is not None else set(draft.query)
-        query = {name: value for name, value in draft.query.items() if name in known}
-        return len(query) < len(draft.query) and not self.invalid(replace(draft, query=query))
+        if operation is None:
+            return False
+        named = replace(
+            draft,
+            query=_known(draft.query, operation.query),
+            headers=_known(draft.headers, operation.headers),
+            cookies=_known(draft.cookies, operation.cookies),
+        )
+        return len(named.query) < len(draft.query) and not self.invalid(named)
 
     @property
     def operations(self) -> tuple[str, ...]:
@@ -455,6 +461,11 @@ def _counts(check: str, draft: Draft, exchange: Exchange) -> bool:
         media = draft.media_type or ""
         return draft.body is ABSENT or "json" in media or "form" in media
     return True
+
+
+def _known(given: Mapping[str, Any], described: Any) -> dict[str, Any]:
+    names = {str(one.name).lower() for one in described}
+    return {name: value for name, value in given.items() if name.lower() in names}
 
 
 def draft_of(case: Case[Any], label: str) -> Draft:

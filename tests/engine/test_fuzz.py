@@ -473,7 +473,8 @@ def test_a_parameter_that_nobody_named_is_no_wrong_value(
     paths = {"/patients": {"get": {**DOCUMENT["paths"]["/patients"]["get"], "responses": {}}}}
     document = {"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": paths}
     driver = Driver(document, "http://127.0.0.1:1", {}, (), 1, _Nobody(), 1.0)
-    draft = Draft("GET /patients", "GET", query=query)
+    headers = {"Authorization": "Bearer wardproof-credential"}
+    draft = Draft("GET /patients", "GET", query=query, headers=headers)
     request = Message("GET", "http://127.0.0.1:1/patients", (), b"")
     served = Exchange("e1", "nurse", "fuzz", request, Answer(200, (), b""), None, 0.0, 0.0)
     assert driver._counts("negative_data_rejection", draft, served) is counts
