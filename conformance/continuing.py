@@ -10,9 +10,9 @@ from typing import Any
 from conformance import __version__, evidence, planning, suite, versions
 from conformance.cases import Profile
 from conformance.document import InvalidDocument
+from conformance.ledger_form import canonical
 from conformance.loading import load
 from conformance.resuming import Past, past
-from reports.canonical import plan_digest
 
 
 def call(options: argparse.Namespace, shipped: Mapping[str, Path]) -> argparse.Namespace:
@@ -96,7 +96,7 @@ def _has_more(before: Past, found: Iterable[planning.Planned], folder: Path) -> 
         evidence.holdable(evidence.case_record(one.case, everywhere=suite.is_everywhere(one.test)))
         for one in found
     ]
-    if before.plan not in {None, plan_digest(records)}:
+    if before.plan not in {None, canonical.plan_digest(records)}:
         raise InvalidDocument(
             f"{folder}: other cases were planned when this run began than would be now; run again "
             "with another --out"

@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from conformance.ledger_form import canonical
 from conformance.model import Answer, Case, Exchange, decode
 from conformance.redaction import Redactor
-from reports import canonical
 
 LEDGER = "evidence.jsonl"
 SCHEMA = 2

@@ -44,13 +44,12 @@ from conformance.clauses import load as load_clauses
 from conformance.clauses import record as clauses_record
 from conformance.document import InvalidDocument
 from conformance.harness import Harness, Inconclusive, Judged, NotConformant, NotTested
+from conformance.ledger_form import canonical, shards
 from conformance.loading import Loaded, load
 from conformance.login import LoginFailed
 from conformance.model import Case, Result, Verdict
 from conformance.target import objection_to
 from conformance.wire import Unreachable
-from reports import canonical
-from reports.shards import shard_of
 
 _PROPERTY = "wardproof"
 _STATE = pytest.StashKey["State"]()
@@ -235,7 +234,7 @@ def _leave_out(config: pytest.Config, state: State, items: list[pytest.Item]) ->
         for case in cases
         if case.id not in state.done
         and case.id not in state.everywhere
-        and (state.shard is None or shard_of(case.id, state.shard[1]) == state.shard[0])
+        and (state.shard is None or shards.shard_of(case.id, state.shard[1]) == state.shard[0])
     ]
     suites, here = {case.suite for case in todo}, {case.id for case in todo}
     for case in cases:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from conformance.ledger_form import canonical
 from conformance.redaction import Redactor
-from reports.canonical import exchange_hash
 
 _CLOSED = frozenset(
     "case id rule suite persona role resource operation relation outcome kind word severity "
@@ -41,7 +41,7 @@ def redacted(record: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
     for one in record["exchanges"]:
         again = _masked(one, redactor)
         if again != one:
-            again["hash"] = hashes[one["hash"]] = exchange_hash(again)
+            again["hash"] = hashes[one["hash"]] = canonical.exchange_hash(again)
         exchanges.append(again)
     verdict = _masked(record["verdict"], redactor)
     verdict["findings"] = [_masked(one, redactor) for one in record["verdict"]["findings"]]

@@ -258,6 +258,7 @@ def test_time_that_is_up_before_everything_was_tried_is_no_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plan, "SECONDS", dict.fromkeys(Profile, 0.0))
+    monkeypatch.setattr(trials.fuzz, "_AT_LEAST", 0.0)
     with kiosk(tmp_path) as harness:
         (history, *_others) = told(harness, "clerk.west")
     assert history.result is Result.INCONCLUSIVE
