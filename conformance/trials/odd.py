@@ -732,6 +732,9 @@ def parameters(world: World, case: Case) -> Odds:
         if failed_to_answer(read):
             again, _ = send(place, setting, setting.persona, "attempt", **given)
             control, _ = send(place, setting, setting.persona, "control")
+            if failed_to_answer(control):
+                # What broke may have taken a connection or a moment with it.
+                control, _ = send(place, setting, setting.persona, "control")
             if failed_to_answer(again):
                 broken.append(Broken(where, (one.name,), read, again, control))
         if len(broken) >= _BROKEN:
