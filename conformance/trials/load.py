@@ -61,8 +61,9 @@ _AFTERWARDS = 1.5
 """Seconds, at least, in which a login that was ended is asked for when its grace is over."""
 _FLOOD_PAUSE = 0.01
 _NO_ROOM = 0.1
-_ANYTHING = tuple(range(100, 600))
 """Seconds after which somebody of the crowd asks again who was told that there is no room."""
+_ANYTHING = tuple(range(100, 600))
+"""Every status, where what comes of a request shows elsewhere."""
 _READERS = 0.5
 """Of the crowd, so many more only read single records, as often as they can."""
 _SERVED = 3
