@@ -12,6 +12,7 @@ import os
 import traceback
 from collections.abc import Awaitable, Callable
 from itertools import count
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import FastAPI, HTTPException, Request, Response
@@ -26,6 +27,12 @@ Next = Callable[[Request], Awaitable[Response]]
 PATIENCE = 50
 PAUSE = 0.03
 ELSEWHERE = "http://127.0.0.1:9"
+REFUSED: dict[int | str, dict[str, Any]] = {
+    "4XX": {
+        "description": "Refused",
+        "content": {"application/json": {"schema": {"required": ["detail"]}}},
+    }
+}
 
 
 def make(
@@ -37,7 +44,7 @@ def make(
     """
     faults = checked(names)
     records = Records(faults, password)
-    app = FastAPI(title="Clinic")
+    app = FastAPI(title="Clinic", responses=REFUSED)
     app.state.records = records
 
     @app.post("/login")

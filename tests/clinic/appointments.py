@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, HTTPException, Query, Response
 
 from tests.clinic.records import Auth, Body, Records, Tenant
 
 MOST = 4
 """Rows on a page."""
+Rows = Annotated[int, Query(json_schema_extra={"minimum": 1})]
 
 
 def _cursor(tenant: str, start: int) -> str:
@@ -62,7 +64,7 @@ def routes(records: Records) -> APIRouter:
     @router.get("/appointments")
     def every(
         response: Response,
-        limit: int = 50,
+        limit: Rows = 50,
         cursor: str | None = None,
         authorization: Auth = None,
         x_tenant: Tenant = None,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi import Body as JsonBody
 
-from tests.clinic.records import RECENT, Auth, Body, Records, Tenant
+from tests.clinic.records import RECENT, Anything, Auth, Body, Records, Tenant
 
 FIELDS = ("name", "phone", "alert")
 JSON = JsonBody()
@@ -92,7 +91,7 @@ def routes(records: Records) -> APIRouter:
         _role, tenant = records.who(authorization, x_tenant)
         found = [one for one in patients.values() if q.lower() in str(one.get("name")).lower()]
         mine = [one for one in found if one["tenant"] == tenant]
-        answer: Body = {"items": [{"id": one["id"], "name": one["name"]} for one in mine]}
+        answer: Body = {"items": [{"id": one["id"], "name": one.get("name")} for one in mine]}
         if "prefix-search" in faults:
             answer["similar"] = len(found)
         return answer
@@ -113,7 +112,7 @@ def routes(records: Records) -> APIRouter:
 
     @router.patch("/patients/{identity}", response_model=None)
     def update(
-        identity: str, sent: Any = JSON, authorization: Auth = None, x_tenant: Tenant = None
+        identity: str, sent: Anything = JSON, authorization: Auth = None, x_tenant: Tenant = None
     ) -> Body | Response:
         role, tenant = records.who(authorization, x_tenant)
         body = sent

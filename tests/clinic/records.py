@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 import uuid
@@ -10,6 +11,7 @@ from itertools import count
 from typing import Annotated, Any
 
 from fastapi import Header, HTTPException
+from pydantic import BeforeValidator
 
 PASSWORD = "clinic-password"
 ROLES = ("doctor", "clerk")
@@ -18,7 +20,16 @@ RECENT = 20
 RESETS = 4
 MINUTE = 60.0
 
-Body = dict[str, Any]
+
+def _storable(value: object) -> object:
+    """The value, if it can be told again as JSON: no half of a character, no infinite number."""
+    if not isinstance(value, bytes):
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    return value
+
+
+Body = Annotated[dict[str, Any], BeforeValidator(_storable)]
+Anything = Annotated[Any, BeforeValidator(_storable)]
 Auth = Annotated[str | None, Header(alias="authorization")]
 Tenant = Annotated[str | None, Header(alias="x-tenant")]
 

@@ -19,12 +19,6 @@ ROOT = Path(__file__).resolve().parents[2]
 CLINIC = ROOT / "tests" / "clinic"
 SECONDS = 90
 SEED = "7"
-SOUND_IN = tuple(
-    f"--suite={path.stem.removeprefix('test_')}"
-    for path in sorted((ROOT / "suites").glob("test_*.py"))
-    if path.stem != "test_fuzz"
-)
-"""The suites in which the clinic is sound; its API document says too little of errors for fuzz."""
 
 
 @dataclass(frozen=True)

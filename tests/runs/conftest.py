@@ -8,7 +8,7 @@ import pytest
 
 from tests.clinic.app import make
 from tests.clinic.serving import served
-from tests.runs.calling import SEED, SOUND_IN, Called, Run, run
+from tests.runs.calling import SEED, Called, Run, run
 from tests.runs.forking import Forker
 
 
@@ -34,7 +34,7 @@ def once(folder: Path, make_run: Callable[[Path], Run]) -> Run:
 @pytest.fixture(scope="session")
 def sound(shared: Path) -> Run:
     """The sound clinic, started by the harness itself."""
-    return once(shared / "sound", lambda out: run(out, "--seed", SEED, *SOUND_IN))
+    return once(shared / "sound", lambda out: run(out, "--seed", SEED))
 
 
 @pytest.fixture(scope="session")
