@@ -71,6 +71,8 @@ class World:
         self.instances: dict[str, Instance] = {}
         self.left_over: list[tuple[Instance, str]] = []
         self.asked: dict[str, tuple[str, str]] = {}
+        self.altered: set[str] = set()
+        """Ids of exchanges with somebody who may have been given another role by fuzzing."""
         self.catch_all = catch_all
         self.readable: dict[tuple[tuple[str, ...], str], list[policy.Grant]] = {}
         self.filled: set[tuple[str, str]] = set()

@@ -354,26 +354,6 @@ class Campaign:
                 found.add((told.rule or "", told.reason))
         return found
 
-    def brought_about(self, exchange: Exchange | None) -> bool:
-        """Whether writes that were served here may be why the persona was shown or allowed that.
-
-        They named the persona, who may have been given a role by it, or a record that the answer
-        shows, to which it may have been given a relation.
-        """
-        named = _NAMED.get(self.world, set())
-        facts = self.world.sessions[self.persona].facts() if self.persona != ANONYMOUS else {}
-        if any(str(value) in named for value in facts.values()):
-            return True
-        answer = exchange.answer if exchange is not None else None
-        shown = self.world.mint.find(answer.text).values() if answer is not None else ()
-        records = [self.world.instances.get(one.instance or "") for one in shown]
-        return any(
-            str(near.id) in named
-            for record in records
-            if record is not None
-            for near in record.lineage().values()
-        )
-
     def forget(self) -> None:
         """Have every record that comes next be one that nothing was done to."""
         known = [one for one in self._stock.values() if one is not None]
@@ -745,6 +725,19 @@ class Campaign:
         for resource, one in lineage.items():
             symbol = Symbol(resource, "mine", way.operation)
             self.symbols.setdefault(str(one.id), (symbol, one))
+
+
+def altered(world: World) -> bool:
+    """Whether this copy served writes to campaigns: they may have given roles and relations."""
+    return world in _NAMED
+
+
+def named(world: World, persona: str) -> bool:
+    """Whether such a write named the persona, by what is true of its account alone."""
+    others = [account for name, account in world.target.personas.items() if name != persona]
+    shared = {str(value) for account in others for value in account.facts.values()}
+    facts = {str(value) for value in world.sessions[persona].facts().values()}
+    return not (facts - shared).isdisjoint(_NAMED.get(world, ()))
 
 
 def remember(world: World, served: Message) -> None:

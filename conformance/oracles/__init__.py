@@ -429,6 +429,10 @@ class Sighting:
     rule: str
 
 
+RESTING = frozenset({"leak.unrelated", "leak.masked", "leak.ungranted"})
+"""Rules that are broken or not by what role a persona has, and how it stands to a record."""
+
+
 def leaks(exchange: Exchange, sightings: Iterable[Sighting]) -> list[Verdict]:
     """One failure for each kind of data that the answer gave away.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary, WeakSet
 
-from conformance import inventory, policy
+from conformance import inventory, oracles, policy
 from conformance.books import NoAmount, Observation, broken
 from conformance.cases import Profile
 from conformance.comparison import parsed
@@ -26,6 +26,7 @@ from conformance.login import LoginFailed
 from conformance.model import Case, Outcome
 from conformance.target import ANONYMOUS, SAFE_KINDS
 from conformance.trials import invariants
+from conformance.trials.sessions import watched
 from conformance.trials.setting import differ, may_disrupt
 from conformance.wire import Unreachable
 from conformance.world import World
@@ -48,17 +49,14 @@ _READING_MOST = 0.1
 """The part of the campaigns' time that reading the books may take."""
 
 
-_RESTING = frozenset({"leak.unrelated", "leak.masked", "leak.ungranted"})
-"""Rules that are broken or not by what role a persona has, and how it stands to a record."""
-
 _SPOILT: WeakSet[World] = WeakSet()
-"""Copies on which a persona's account or login came to its end."""
+"""Copies on which a persona's account or login came to its end, or may have another role."""
 
 
 def place(world: World) -> World:
     """Where a campaign runs: on a copy of the target that only campaigns use, if there can be one.
 
-    A copy on which somebody can no longer log in is thrown away.
+    A copy on which somebody can no longer log in, or may have another role, is thrown away.
 
     Raises NotTried where the target itself would be disturbed.
     """
@@ -72,12 +70,17 @@ def place(world: World) -> World:
 
 
 def _open_to(world: World, persona: str) -> World:
-    """The place, with somebody who can log in there: earlier campaigns may have ended accounts."""
+    """The place, with somebody who is who the target file says: campaigns may end accounts."""
+    from conformance.fuzz.campaign import named
+
     where = place(world)
     if where is not world:
         try:
             where.sessions[persona].shown()
+            spoilt = named(where, persona)
         except LoginFailed:
+            spoilt = True
+        if spoilt:
             _SPOILT.add(where)
             where = place(world)
     return where
@@ -137,13 +140,26 @@ def campaign(world: World, case: Case) -> list[Any]:
 
     Where a recipe is to be tried again, nothing but that.
     """
-    from conformance.fuzz.aftermath import Aftermath, cooked
-    from conformance.fuzz.driver import Told
+    from conformance.fuzz.aftermath import cooked
+    from conformance.fuzz.campaign import altered
 
     opened = _opened_graph(world, case) if case.variant == GRAPHQL else _opened(world, case)
-    underway, driver, share = opened.underway, opened.driver, opened.share
     if world.recipe is not None:
-        return [cooked(underway, driver, world.recipe)]
+        return [cooked(opened.underway, opened.driver, world.recipe)]
+    with watched(world) as besides:
+        try:
+            return _carried_out(world, opened)
+        finally:
+            if opened.where is not world and altered(opened.where):
+                here = opened.where.wire.base_url
+                world.altered.update(one.id for one in besides if one.request.url.startswith(here))
+
+
+def _carried_out(world: World, opened: _Opened) -> list[Any]:
+    from conformance.fuzz.aftermath import Aftermath
+    from conformance.fuzz.driver import Told
+
+    underway, driver, share = opened.underway, opened.driver, opened.share
     started = time.monotonic()
     longest = max(opened.seconds * _MOST, _AT_LEAST)
     underway.deadline = started + longest
@@ -177,9 +193,9 @@ def campaign(world: World, case: Case) -> list[Any]:
     ]
     history = _history(world, opened, told, time.monotonic() - started, untried)
     opened.where.spend(underway.spent.values(), again=True)
+    books = _books(world, opened.where, time.monotonic() - started)
     if underway.spoilt:
         _SPOILT.add(opened.where)
-    books = _books(world, opened.where, time.monotonic() - started)
     return [history, *_beyond_doubt(world, opened, found), *books]
 
 
@@ -193,12 +209,15 @@ def _beyond_doubt(
     there can be none, on new records.
     """
     from conformance.fuzz.aftermath import cooked
+    from conformance.fuzz.campaign import altered
 
+    if not altered(opened.where):
+        return list(found)
     case, until = opened.underway.case, time.monotonic() + _AFTERMATH
     certain: list[Suspicion | Effect | Tried] = []
     fresh: _Opened | None = None
     for one in found:
-        if time.monotonic() > until or not _in_doubt(opened.underway, one):
+        if time.monotonic() > until or not _in_doubt(one):
             certain.append(one)
             continue
         assert one.recipe is not None
@@ -216,16 +235,14 @@ def _beyond_doubt(
     return certain
 
 
-def _in_doubt(underway: Underway, one: Suspicion | Effect) -> bool:
-    """Whether a finding rests on who the persona is, or how it stands to a record, and either may
-    have been changed."""
+def _in_doubt(one: Suspicion | Effect) -> bool:
+    """Whether a finding rests on who the persona is, or how it stands to a record."""
     if one.recipe is None:
         return False
     if isinstance(one, Suspicion):
-        return one.rule in _RESTING and underway.brought_about(one.exchanges[0])
+        return one.rule in oracles.RESTING
     attempt = one.trial.attempt
-    done = attempt.outcome is Outcome.ALLOWED or differ(one.trial.before, one.trial.after)
-    return done and underway.brought_about(None)
+    return attempt.outcome is Outcome.ALLOWED or differ(one.trial.before, one.trial.after)
 
 
 @dataclass

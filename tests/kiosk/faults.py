@@ -17,6 +17,7 @@ FAULTS = {
     "other-town": "a card of the other town is shown to whoever knows its id",
     "any-role": "a guard may write remarks",
     "namesake": "a guard after whom a card is named may write remarks",
+    "eponym": "every guard may write remarks as long as a card is named Guard",
     "done-and-denied": "a guard's change is refused with 403, and done",
     "logs-out": "who asks for a list of 100 is nobody from then on",
     "stalls": "a list of one card never comes",

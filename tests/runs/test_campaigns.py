@@ -17,10 +17,12 @@ from conformance import oracles, run, sources, trials
 from conformance.cases import Profile, stamp
 from conformance.fuzz import odd, plan
 from conformance.fuzz.campaign import Campaign, remember
-from conformance.harness import Harness
+from conformance.harness import Harness, NotConformant
 from conformance.loading import load
-from conformance.model import Answer, Message, Result, Verdict
+from conformance.model import Answer, Case, Message, Result, Verdict
+from conformance.verdicts import passed
 from conformance.wire import Wire
+from conformance.world import World
 from tests.clinic.serving import served
 from tests.kiosk.app import make
 from tests.runs.calling import ROOT
@@ -109,26 +111,59 @@ def test_each_fault_is_found(fault: str, rule: str, tmp_path: Path) -> None:
     assert rules(verdicts) == {rule}
 
 
-@pytest.mark.parametrize("by_a_campaign", [True, False], ids=["by a campaign", "by nobody"])
+def _posted(where: World, path: str, body: dict[str, Any]) -> None:
+    """A write as a campaign on that copy would have been served it."""
+    headers = (("X-Key", "clerk.east"), ("Content-Type", "application/json"))
+    sent = Message("POST", where.wire.url(path), headers, json.dumps(body).encode())
+    answer = where.wire.send(sent, "clerk.east", "fuzz").answer
+    assert answer is not None
+    assert answer.status == 201
+    remember(where, sent)
+
+
+CARD = {"note": "", "weight": 70, "born": "2000-01-01"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "name", "found"),
+    [
+        ("namesake", "guard.east", set()),
+        ("eponym", "Guard", set()),
+        ("any-role", "guard.east", {"bfla.create"}),
+        ("any-role", "Guard", {"bfla.create"}),
+    ],
+)
 def test_what_an_earlier_campaign_brought_about_is_no_finding(
-    by_a_campaign: bool, tmp_path: Path
+    fault: str, name: str, found: set[str], tmp_path: Path
 ) -> None:
-    with copied(tmp_path, "namesake") as harness:
-        where = trials.fuzz.place(harness.world)
-        card = {"name": "guard.east", "note": "", "weight": 70, "born": "2000-01-01"}
-        sent = Message(
-            "POST",
-            where.wire.url("/cards"),
-            (("X-Key", "clerk.east"), ("Content-Type", "application/json")),
-            json.dumps(card).encode(),
-        )
-        answer = where.wire.send(sent, "clerk.east", "fuzz").answer
-        assert answer is not None
-        assert answer.status == 201
-        if by_a_campaign:
-            remember(where, sent)
+    with copied(tmp_path, fault) as harness:
+        _posted(trials.fuzz.place(harness.world), "/cards", {"name": name, **CARD})
         verdicts = told(harness, "guard.east")
-    assert rules(verdicts) == (set() if by_a_campaign else {"bfla.create"})
+    assert rules(verdicts) == found
+
+
+@pytest.mark.parametrize("altered", [False, True], ids=["as it was", "altered by fuzzing"])
+def test_what_rests_on_a_role_that_fuzzing_may_have_given_is_no_finding(
+    altered: bool, tmp_path: Path
+) -> None:
+    """What the other tenant keeps is nobody's in any role, and stays one."""
+
+    def looked(world: World, _case: Case) -> list[Any]:
+        for tenant in ("east", "west"):
+            url = world.wire.url(f"/cards/{world.obtain('card', tenant, {}).id}")
+            request = Message("GET", url, (("X-Key", "guard.east"),), b"")
+            exchange = world.wire.send(request, "guard.east", "observe")
+            world.altered.update([exchange.id] if altered else [])
+        return [None]
+
+    policy = {"clerk": {"card": {"*": "allow"}}, "guard": {"remark": {"list": "allow"}}}
+    with kiosk(tmp_path, "other-town", policy=policy) as harness:
+        (case, *_) = sources.fuzz.campaigns(harness.target, Profile.GATE)
+        with pytest.raises(NotConformant):
+            harness.judge(stamp(case, "fuzz", "looks", ""), looked, lambda _: passed("", ""))
+        assert harness.judged is not None
+        found = rules(list(harness.judged.failures))
+    assert found == ({"leak.tenant"} if altered else {"leak.tenant", "leak.ungranted"})
 
 
 def test_an_interrupt_ends_the_campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
