@@ -261,8 +261,11 @@ def _books(world: World, where: World, seconds: float) -> list[Observation]:
     """The invariants on the copy that the campaign used, each broken one once.
 
     They are read as long as that takes little beside the campaigns. On the target itself the
-    sweep after the suite reads them.
+    sweep after the suite reads them. Whoever may have another role by now may be shown other
+    books, so theirs say nothing, and who comes next gets another copy.
     """
+    from conformance.fuzz.campaign import named
+
     if where is world or not world.target.invariants:
         return []
     reading = _READINGS.setdefault(where, _Reading())
@@ -272,7 +275,16 @@ def _books(world: World, where: World, seconds: float) -> list[Observation]:
     started = time.monotonic()
     seen = invariants.observed(where)
     reading.books += time.monotonic() - started
-    found = [one for one in seen if (one.name, one.tenant) not in reading.told]
+    readers = {exchange.persona for one in seen for exchange in one.exchanges}
+    others = {persona for persona in readers if named(where, persona)}
+    if others:
+        _SPOILT.add(where)
+    found = [
+        one
+        for one in seen
+        if (one.name, one.tenant) not in reading.told
+        and others.isdisjoint(exchange.persona for exchange in one.exchanges)
+    ]
     reading.told |= {(one.name, one.tenant) for one in found if _differs(one)}
     return found
 
