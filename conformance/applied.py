@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -25,6 +26,14 @@ class Taken(Strict):
         default=None, description="first and last accepted value, if not the table's"
     )
     initially: str | None = Field(default=None, description="what it is unless it is set")
+
+    def written(self, value: Any) -> Any:
+        """A value of the table as a request has it."""
+        if isinstance(value, Decimal):
+            if self.text:
+                return f"{value:f}"
+            return int(value) if value == value.to_integral_value() else float(value)
+        return self.values.get(value, value) if isinstance(value, str) else value
 
 
 def _words(value: Any) -> Any:

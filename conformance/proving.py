@@ -1,4 +1,6 @@
-"""Proving the harness: every seeded defect must be caught, and the clean twin must be silent."""
+"""Proving the harness: every seeded defect must be caught, and rated on the right side of what is
+minor; the clean twin must be silent.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from rich.console import Console
@@ -25,6 +27,7 @@ from conformance.document import InvalidDocument, meant
 from conformance.home import HOME
 from conformance.loading import load
 from conformance.server import ending_with_parent
+from conformance.triage import SEVERITIES
 
 _TARGET = HOME / "fixtures" / "targets" / "hospital"
 _INDEX = HOME / "fixtures" / "hospital" / "defects" / "index.yaml"
@@ -35,44 +38,72 @@ FINDINGS_ENOUGH = 5
 _TIMED = {"load"}
 """Suites that measure how fast the target is, so that nothing else may be under way."""
 
+_MINOR = SEVERITIES[-1]
+State = Literal["caught", "rated wrong", "not caught"]
+_SHOWN = {
+    "caught": ("yes", "green"),
+    "rated wrong": ("RATED WRONG", "bold red"),
+    "not caught": ("NO", "bold red"),
+}
+
 
 @dataclass(frozen=True)
 class Seeded:
-    """One seeded defect in one variant, and the suites that ought to catch it."""
+    """One seeded defect in one variant, how grave it is, and the suites that ought to catch it."""
 
     id: str
     variant: str
     title: str
     suites: tuple[str, ...]
+    severity: str
 
     @property
     def name(self) -> str:
         """What the hospital's --defect takes."""
         return self.id if self.variant == "main" else f"{self.id}.{self.variant}"
 
+    @property
+    def minor(self) -> bool:
+        """Whether it is an inconvenience and nothing more."""
+        return self.severity == _MINOR
+
 
 @dataclass(frozen=True)
 class Proof:
-    """What a run said of one build: the rules that failed, how many findings, and the seconds."""
+    """What a run said of one build: the rules that failed, and how grave each finding is."""
 
     seeded: Seeded | None
     code: int
     by: tuple[str, ...]
     suites: tuple[str, ...]
-    findings: int
+    severities: tuple[str, ...]
     seconds: float
     problem: str | None = None
 
     @property
-    def caught(self) -> bool:
-        return self.code == 1 and self.findings > 0
+    def findings(self) -> int:
+        """How many there are."""
+        return len(self.severities)
+
+    @property
+    def state(self) -> State:
+        """Whether the defect was caught, and rated on the side of the line on which it is.
+
+        No finding about a minor defect may be graver than it; about any other, one must be graver
+        than minor.
+        """
+        if self.code != 1 or not self.findings:
+            return "not caught"
+        minor = self.seeded is not None and self.seeded.minor
+        graver = any(severity != _MINOR for severity in self.severities)
+        return "rated wrong" if graver == minor else "caught"
 
 
 def catalogue() -> list[Seeded]:
     """Every seeded defect of the hospital, in the order of its catalogue."""
     data = yaml.safe_load(_INDEX.read_text(encoding="utf-8"))
     return [
-        Seeded(row["id"], row["variant"], row["title"], tuple(row["suites"]))
+        Seeded(row["id"], row["variant"], row["title"], tuple(row["suites"]), row["severity"])
         for row in data["defects"]
     ]
 
@@ -93,7 +124,7 @@ def choose(names: Iterable[str], suites: Iterable[str]) -> list[Seeded]:
 
 
 def prove(names: list[str], suites: list[str], file: Path | None, console: Console) -> int:
-    """0 if every chosen defect was caught and the clean twin was silent, else 1."""
+    """0 if every chosen defect was caught and rated right and the clean twin was silent, else 1."""
     chosen = choose(names, suites)
     everything = sorted(suites or {suite for one in chosen for suite in one.suites})
     environ = {**os.environ, **load(_TARGET).generated}
@@ -126,7 +157,7 @@ def prove(names: list[str], suites: list[str], file: Path | None, console: Conso
     clean, rest = done[0], done[1:]
     _show(clean, rest, console)
     silent = clean.code == 0
-    return 0 if silent and all(proof.caught for proof in rest) else 1
+    return 0 if silent and all(proof.state == "caught" for proof in rest) else 1
 
 
 def _line(proof: Proof) -> str:
@@ -134,8 +165,19 @@ def _line(proof: Proof) -> str:
     if proof.seeded is None:
         said = "silent" if proof.code == 0 else f"NOT SILENT (exit code {proof.code})"
         return f"clean twin: {said}, {proof.seconds:.0f} s"
-    said = "caught" if proof.caught else f"NOT CAUGHT (exit code {proof.code})"
+    said = {
+        "caught": "caught",
+        "rated wrong": f"RATED WRONG ({_graveness(proof)})",
+        "not caught": f"NOT CAUGHT (exit code {proof.code})",
+    }[proof.state]
     return f"{proof.seeded.name}: {said}, {proof.seconds:.0f} s"
+
+
+def _graveness(proof: Proof) -> str:
+    """How grave the defect is, and how grave its findings were said to be."""
+    assert proof.seeded is not None
+    found = [severity for severity in SEVERITIES if severity in proof.severities]
+    return f"{proof.seeded.severity}, found as {', '.join(found)}"
 
 
 @contextlib.contextmanager
@@ -187,8 +229,9 @@ def _run(
             command = [sys.executable, "-m", "conformance", "run", "--target", str(_TARGET)]
             command += ["--base-url", url, "--out", str(place / "run"), "--no-allure"]
             command += ["--seed", "1", "-n", "1"]
-            if seeded is not None:
-                # Enough to say by which rules it is caught; the clean twin is walked to its end.
+            if seeded is not None and not seeded.minor:
+                # Enough to say by which rules it is caught. The clean twin is walked to its end,
+                # and so is what is minor: a graver finding may come last.
                 command += ["--stop-after", str(FINDINGS_ENOUGH)]
             command += [*(f"--suite={suite}" for suite in suites)]
             done = subprocess.run(
@@ -200,18 +243,18 @@ def _run(
                 preexec_fn=ending_with_parent,
             )
     except (InvalidDocument, subprocess.TimeoutExpired) as error:
-        return Proof(seeded, 4, (), (), 0, time.monotonic() - started, str(error))
+        return Proof(seeded, 4, (), (), (), time.monotonic() - started, str(error))
     summary = place / "run" / "summary.json"
     if not summary.exists():
         problem = (done.stderr or done.stdout)[-600:]
-        return Proof(seeded, done.returncode, (), (), 0, time.monotonic() - started, problem)
+        return Proof(seeded, done.returncode, (), (), (), time.monotonic() - started, problem)
     found = json.loads(summary.read_text(encoding="utf-8"))["findings"]
     return Proof(
         seeded,
         done.returncode,
         tuple(sorted({one["rule"] for one in found})),
         tuple(sorted({one["suite"] for one in found})),
-        len(found),
+        tuple(one["severity"] for one in found),
         time.monotonic() - started,
     )
 
@@ -223,9 +266,12 @@ def _show(clean: Proof, proofs: list[Proof], console: Console) -> None:
     table.add_column("seconds", justify="right")
     for proof in proofs:
         assert proof.seeded is not None
-        caught = Text("yes", style="green") if proof.caught else Text("NO", style="bold red")
+        said, style = _SHOWN[proof.state]
         by = ", ".join((*proof.suites, *proof.by)) or proof.problem or f"exit code {proof.code}"
+        if proof.state == "rated wrong":
+            by = f"{by}: {_graveness(proof)}"
         seconds = f"{proof.seconds:.0f}"
+        caught = Text(said, style=style)
         table.add_row(proof.seeded.name, Text(proof.seeded.title), caught, Text(by), seconds)
     console.print(table)
     quiet = "silent" if clean.code == 0 else f"NOT SILENT (exit code {clean.code})"
@@ -234,8 +280,12 @@ def _show(clean: Proof, proofs: list[Proof], console: Console) -> None:
         + (f"; {clean.problem}" if clean.problem else ""),
         markup=False,
     )
-    missed = [proof for proof in proofs if not proof.caught]
-    console.print(f"{len(proofs) - len(missed)} of {len(proofs)} defects caught")
+    states = [proof.state for proof in proofs]
+    wrong = states.count("rated wrong")
+    console.print(
+        f"{len(states) - states.count('not caught')} of {len(states)} defects caught"
+        + (f", {wrong} of them RATED WRONG" if wrong else "")
+    )
 
 
 def _record(clean: Proof, proofs: list[Proof]) -> dict[str, Any]:
@@ -246,7 +296,10 @@ def _record(clean: Proof, proofs: list[Proof]) -> dict[str, Any]:
             {
                 "id": proof.seeded.id,
                 "variant": proof.seeded.variant,
-                "caught": proof.caught,
+                "caught": proof.state != "not caught",
+                "state": proof.state,
+                "severity": proof.seeded.severity,
+                "severities": sorted(set(proof.severities), key=SEVERITIES.index),
                 "by": list(proof.by),
                 "seconds": round(proof.seconds, 1),
             }

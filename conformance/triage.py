@@ -10,7 +10,7 @@ import difflib
 import json
 import re
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -19,7 +19,7 @@ import yaml
 
 from conformance import policy
 from conformance.home import HOME
-from conformance.model import Case, Exchange, Verdict, decode
+from conformance.model import Case, Verdict, decode
 from conformance.redaction import MASKED
 from conformance.target import ANONYMOUS, SAFE_KINDS, Target
 from conformance.visibility import sightings
@@ -189,7 +189,7 @@ def symptom(
     resource, operation = place
     detail = verdict.detail or {}
     facts = {
-        *_of_answers(world, verdict.exchanges),
+        *_of_answers(world, verdict),
         *_of_field(verdict, rule),
         *(_of_load(world.target, detail) if detail.get("kind") == "load" else ()),
     }
@@ -214,19 +214,28 @@ def _does(target: Target, resource: str | None, operation: str | None) -> str | 
     return described.kind(operation)
 
 
-def _of_answers(world: World, exchanges: Iterable[Exchange]) -> Iterator[str]:
-    """Facts about content that turned up in an answer."""
-    for exchange in exchanges:
+def _of_answers(world: World, verdict: Verdict) -> Iterator[str]:
+    """Facts about content that turned up in an answer.
+
+    Where a field is in question, a record's content counts as seen if it stands in that field.
+    """
+    fields = _named(verdict.reason)
+    for exchange in verdict.exchanges:
         answer = exchange.answer
         if answer is None or exchange.purpose == "login":
             continue
         if answer.status >= 400:
             yield "in_error"
         sent = exchange.request.text.lower()
+        content = _json(answer.body) if fields else None
+        inside = None
+        if content is not None:
+            inside = str([list(_values(content, name)) for name in fields]).lower()
         for seen in sightings(world, exchange):
             if seen.marker.lower() in sent:
                 continue
-            yield "marker"
+            if inside is None or seen.marker.lower() in inside:
+                yield "marker"
             if seen.why is not None:
                 yield "forbidden"
                 if _is_foreign(world.target, exchange.persona, seen.tenant):
@@ -242,13 +251,22 @@ def _is_foreign(target: Target, persona: str, tenant: str) -> bool:
     return persona == ANONYMOUS or policy.tenant_of(target, persona) != tenant
 
 
+def _unexpected(observed: str) -> list[str]:
+    """The fields that the API document does not know."""
+    return [
+        name for found in _UNEXPECTED.findall(observed) for name in re.findall(r"'([^']+)'", found)
+    ]
+
+
+def _named(observed: str) -> list[str]:
+    """The fields in question."""
+    return _unexpected(observed) or _PROPERTY.findall(observed)[-1:]
+
+
 def _of_field(verdict: Verdict, rule: str) -> Iterator[str]:
     """Facts about the field that an answer has wrongly."""
     observed = verdict.reason
-    unexpected = [
-        name for found in _UNEXPECTED.findall(observed) for name in re.findall(r"'([^']+)'", found)
-    ]
-    named = unexpected or _PROPERTY.findall(observed)[-1:]
+    unexpected, named = _unexpected(observed), _named(observed)
     parts = [words(name) for name in named]
     if parts and all(
         one & _known("technical") and one <= _known("technical") | _FILLER for one in parts
@@ -278,15 +296,20 @@ def _of_field(verdict: Verdict, rule: str) -> Iterator[str]:
             if all(len(text) >= 4 and text in said for text in texts):
                 yield "echo"
         return
-    yield from _of_wording(observed, [_json(answer.body) for answer in bodies])
+    yield from _of_wording(observed, named, [_json(answer.body) for answer in bodies])
 
 
-def _of_wording(observed: str, bodies: Iterable[Any]) -> Iterator[str]:
+def _of_wording(observed: str, named: Sequence[str], bodies: Sequence[Any]) -> Iterator[str]:
     """Whether a wrong text is a slip of the pen, or says something else."""
     quoted = [one or other for one, other in _QUOTED.findall(observed)]
     if not quoted:
         return
     got, right = quoted[0], quoted[1:]
+    if not right and "was expected" in observed:
+        # Only the one right text is told; what stands there instead is in the answer.
+        there = [value for body in bodies for name in named for value in _values(body, name)]
+        wrong = [value for value in there if isinstance(value, str) and value != got]
+        got, right = (wrong or quoted)[0], quoted
     near = max(right, key=lambda one: _likeness(got, one), default="")
     if words(got) & _known("clinical") - words(near):
         yield "clinical"

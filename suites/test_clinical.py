@@ -12,6 +12,7 @@ def test_scores_at_every_edge(case: Case, harness: Harness) -> None:
         trials.clinical.sheet,
         oracles.clinical.follows,
         oracles.clinical.everywhere,
+        oracles.clinical.stands_right,
         oracles.clinical.told,
     )
 
@@ -25,6 +26,7 @@ def test_worked_examples(case: Case, harness: Harness) -> None:
         trials.clinical.sheet,
         oracles.clinical.follows,
         oracles.clinical.everywhere,
+        oracles.clinical.stands_right,
         oracles.clinical.told,
     )
 

@@ -12,6 +12,7 @@ from conformance.boundaries import Row
 from conformance.decision import Decision, agrees, holds
 from conformance.extraction import values
 from conformance.model import Case, Outcome, Read, Verdict
+from conformance.oracles.odd import says_the_same
 from conformance.tables import Table
 from conformance.verdicts import failed, no_statement, passed, unknown, worst
 
@@ -331,6 +332,105 @@ def everywhere(sheet: Sheeted) -> Verdict:
     if unknowns:
         return unknowns[0]
     return passed("conform-places", f"{compared} further places show the same")
+
+
+# --- the inputs -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What a place shows under the names of the inputs, beside what was sent."""
+
+    one: Tried
+    place: str
+    read: Read
+    sent: Mapping[str, Any]
+    shown: Mapping[str, Any]
+
+    def holds(self, name: str, other: str) -> bool:
+        """Whether what was sent as `other` stands under `name`."""
+        return says_the_same("number", self.sent[other], self.shown[name])
+
+    def swapped(self, name: str) -> str | None:
+        """The input whose value stands here, while this one's stands there."""
+        return next(
+            (
+                other
+                for other in self.shown
+                if self.holds(name, other)
+                and self.holds(other, name)
+                and not self.holds(name, name)
+            ),
+            None,
+        )
+
+
+def _kept(sheet: Sheeted) -> Iterator[_Kept]:
+    for one in (sheet.ordinary, *sheet.tried):
+        if one.read.outcome is not Outcome.ALLOWED or one.row.refused:
+            continue
+        sent = {
+            taken.field: taken.written(one.row.given[word])
+            for word, taken in sheet.applied.inputs.items()
+            if taken.operation is None and one.row.given.get(word) is not None
+        }
+        places = [(sheet.applied.operation, one.read, one.record)]
+        places += [(sight.says, sight.read, sight.record) for sight in one.sights]
+        for place, read, record in places:
+            found = {name: _under(record, name) for name in sent}
+            shown = {name: value for name, value in found.items() if value is not None}
+            yield _Kept(one, place, read, sent, shown)
+
+
+def _under(record: Any, name: str) -> Any:
+    for part in name.split("."):
+        record = record.get(part) if isinstance(record, dict) else None
+    return record
+
+
+def _shown_by_name(kept: Sequence[_Kept]) -> frozenset[str]:
+    """The inputs that some place shows as they were sent, whatever that was."""
+    found = set()
+    for place in {one.place for one in kept}:
+        here = [one for one in kept if one.place == place]
+        for name in {name for one in here for name in one.shown}:
+            having = [one for one in here if name in one.shown]
+            several = len({str(one.sent[name]) for one in having}) > 1
+            if several and all(one.holds(name, name) for one in having):
+                found.add(name)
+    return frozenset(found)
+
+
+def stands_right(sheet: Sheeted) -> Verdict:
+    """Whatever place shows what was entered shows it under its own name.
+
+    An input is judged where some place shows it as it was sent in every row, so that its name is
+    known to mean that there; and where it has changed places with another one.
+    """
+    control = _no_control(sheet)
+    if control is not None:
+        return control
+    kept = list(_kept(sheet))
+    known = _shown_by_name(kept)
+    compared = 0
+    for one in kept:
+        for name, value in one.shown.items():
+            other = one.swapped(name)
+            if other is None and name not in known:
+                continue
+            compared += 1
+            if one.holds(name, name):
+                continue
+            also = f": it has changed places with {other}" if other is not None else ""
+            return failed(
+                "place-differs",
+                "table.value",
+                f"{one.one.row.why}: {one.place} shows {_plain(value)} as {name}, and "
+                f"{_plain(one.sent[name])} was entered{also}",
+                one.read,
+                one.one.read,
+            )
+    return passed("conform-places", f"{compared} values stand under their names")
 
 
 # --- alerts ---------------------------------------------------------------------------------------

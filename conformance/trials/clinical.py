@@ -6,7 +6,6 @@ import copy
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import Any
 
 from conformance import boundaries, policy
@@ -237,12 +236,7 @@ def _filled(applied: Applied, template: Operation, given: Mapping[str, Any]) -> 
 
 
 def _with(template: Operation, taken: Taken, value: Any) -> Operation:
-    if isinstance(value, Decimal):
-        whole = value == value.to_integral_value()
-        sent: Any = f"{value:f}" if taken.text else (int(value) if whole else float(value))
-    else:
-        sent = taken.values.get(value, value) if isinstance(value, str) else value
-    return _placed(template, taken.field, sent)
+    return _placed(template, taken.field, taken.written(value))
 
 
 def _placed(template: Operation, name: str, value: Any) -> Operation:

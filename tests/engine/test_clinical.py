@@ -23,6 +23,7 @@ from conformance.oracles.clinical import (
     everywhere,
     follows,
     observed,
+    stands_right,
     told,
 )
 from conformance.sources import clinical
@@ -106,6 +107,40 @@ def test_a_wrong_result_is_named_by_what_it_is_about(
     assert "instead of" in verdict.reason
 
 
+def shown(elsewhere: dict[str, Any], **given: Any) -> Tried:
+    """A row whose own answer shows the inputs as they were sent, and another place."""
+    sent = {"level": 10, "way": "slow", **given}
+    return tried(RIGHT | sent, elsewhere=RIGHT | elsewhere, **given)
+
+
+def test_inputs_stand_under_their_names_in_every_place() -> None:
+    right = [shown({"level": level, "way": way}, level=level, way=way) for level, way in KEPT]
+    assert stands_right(sheet(*right)).result is Result.PASS
+    wrong = shown({"level": 70, "way": "slow"}, level=60)
+    verdict = stands_right(sheet(*right, wrong))
+    assert (verdict.result, verdict.rule) == (Result.FAIL, "table.value")
+    assert "chart.list shows 70 as level, and 60 was entered" in verdict.reason
+
+
+KEPT = [(60, "fast"), (20, "slow")]
+
+
+def test_inputs_that_have_changed_places_are_told_where_no_place_is_right() -> None:
+    rows = [
+        tried(RIGHT | {"level": way, "way": level}, level=level, way=way) for level, way in KEPT
+    ]
+    verdict = stands_right(sheet(*rows))
+    assert (verdict.result, verdict.rule) == (Result.FAIL, "table.value")
+    assert "it has changed places with way" in verdict.reason
+
+
+def test_a_field_that_means_something_else_is_no_input() -> None:
+    """What no place shows as it was sent is known by that name for something else."""
+    rows = [tried(RIGHT | {"level": f"floor {level}"}, level=level) for level, _ in KEPT]
+    assert stands_right(sheet(*rows)).result is Result.PASS
+    assert stands_right(sheet(tried(RIGHT, level=60))).result is Result.PASS
+
+
 def test_what_must_be_refused_and_is_not() -> None:
     verdict = follows(sheet(tried(RIGHT, level=101), kind="range"))
     assert (verdict.result, verdict.rule) == (Result.FAIL, "table.refused")
@@ -128,7 +163,7 @@ def test_a_server_error_is_no_refusal() -> None:
 
 def test_without_its_ordinary_set_nothing_is_shown() -> None:
     refused = tried(None, 422)
-    for oracle in (follows, everywhere, told):
+    for oracle in (follows, everywhere, stands_right, told):
         assert oracle(sheet(ordinary=refused)).result is Result.INCONCLUSIVE
     blind = tried({"score": 0})
     verdict = follows(sheet(ordinary=blind))

@@ -186,6 +186,29 @@ def test_a_label_that_holds_a_record_is_not_minor(world: World) -> None:
     assert told["severity"] == "privacy_regulatory"
 
 
+def const(right: str) -> str:
+    return (
+        f'GET /vitals: {SCHEMA}"{right}" was expected Schema at '
+        "/components/schemas/Vitals/properties/label: { }"
+    )
+
+
+def test_the_one_wording_that_there_is_may_have_a_slip(world: World) -> None:
+    assert is_minor(answered(world, "contract.schema", const("Pulse"), {"label": "Plse"}))
+
+
+def test_another_word_than_the_only_one_is_not_minor(world: World) -> None:
+    told = answered(world, "contract.schema", const("Pulse"), {"label": "Temperature"})
+    assert SEVERITIES.index(told["severity"]) <= SEVERITIES.index("data_integrity")
+
+
+def test_a_slip_in_an_answer_about_a_record_is_minor_all_the_same(world: World) -> None:
+    marker = world.mint.token(Planted("north", "patient", "name", None))
+    body = {"label": "Plse", "items": [{"name": marker}]}
+    assert is_minor(answered(world, "contract.schema", const("Pulse"), body))
+    assert not is_minor(answered(world, "contract.schema", const("Pulse"), {"label": marker}))
+
+
 def test_another_order_is_minor(world: World) -> None:
     reason = "the same 20 records, by id and not by time"
     assert is_minor(answered(world, "contract.order", reason, []))
@@ -250,6 +273,16 @@ def test_a_field_too_many_with_a_record_or_a_secret_is_grave(world: World) -> No
         world, "contract.schema", extra("request_id"), {"request_id": "hunter2-hunter2"}
     )
     assert (secret["severity"], secret["urgency"]) == ("privacy_regulatory", "now")
+
+
+def test_a_technical_field_beside_a_record_is_minor(world: World) -> None:
+    """What the record itself holds is no content of the field too many."""
+    marker = world.mint.token(Planted("north", "patient", "name", None))
+    body = {"id": 1, "name": marker, "request_id": "5f2c"}
+    assert is_minor(answered(world, "contract.schema", extra("request_id"), body))
+    assert not is_minor(
+        answered(world, "contract.schema", extra("request_id"), {**body, "request_id": marker})
+    )
 
 
 def test_an_answer_that_cannot_be_read_is_not_taken_for_harmless(world: World) -> None:

@@ -169,6 +169,38 @@ def an_entity_tag_without_quotes(house: House) -> bool:
     return house.get(DESK, f"/patients/{house.patient()}").headers["etag"] == "1"
 
 
+@shows("D-079")
+def a_title_with_a_slip(house: House) -> bool:
+    title: str = house.get(DESK, "/reports/daily").json()["title"]
+    schemas = house.client.get("/openapi.json").json()["components"]["schemas"]
+    assert title.startswith("Report of")
+    return title not in schemas["DailyCounts"]["properties"]["title"]["enum"]
+
+
+@shows("D-079.subtle")
+def two_columns_swapped(house: House) -> bool:
+    path = f"/patients/{house.patient('north', NURSE)}/vitals"
+    vitals = house.made(NURSE, path, {"pulse": 70, "systolic": 120})
+    one, row = house.get(NURSE, f"/vitals/{vitals}").json(), house.get(NURSE, path).json()["items"]
+    assert (one["pulse"], one["systolic"]) == (70, 120)
+    return [row[0]["pulse"], row[0]["systolic"]] == [120, 70]
+
+
+@shows("D-082")
+def the_id_of_the_request(house: House) -> bool:
+    ward = house.get(DESK, "/wards").json()["items"][0]["id"]
+    sent = {"X-Correlation-Id": "a-correlation-id"}
+    answer: dict[str, Any] = house.get(DESK, f"/wards/{ward}", headers=sent).json()
+    return answer.get("request_id") == "a-correlation-id"
+
+
+@shows("D-082.person")
+def whom_else_to_call(house: House) -> bool:
+    appointment = house.appointment(house.patient(next_of_kin="Zoe"))
+    shown: dict[str, Any] = house.get(DESK, f"/appointments/{appointment}").json()
+    return shown.get("next_of_kin") == "Zoe"
+
+
 # --- it takes what it must refuse
 
 
