@@ -43,6 +43,7 @@ from conformance.schema import (
     as_list,
     short_request,
 )
+from conformance.sorting import Keys, Sorting, short_sorting
 from conformance.table_files import load_table, place_of
 from conformance.tables import Table
 from conformance.workload.workflows import Load, Workflow
@@ -104,6 +105,10 @@ class Operation(Request):
     item_id: JsonPath | None = Field(default=None, description="the id inside one row")
     total: Extraction | None = Field(default=None, description="the count a list claims")
     next: Paging | None = None
+    sorted: Annotated[
+        Sorting | None,
+        BeforeValidator(short_sorting, json_schema_input_type=Keys | Sorting | None),
+    ] = Field(default=None, description="what the rows of a list are sorted by")
     shows: Names = Field(default=[], description="other resources whose records it gathers")
     counts: str | None = Field(default=None, description="the list whose rows 'total' counts")
     finds: str | None = Field(default=None, description="the field that {term} searches in")
@@ -129,6 +134,8 @@ class Operation(Request):
             raise ValueError("'counts' needs 'total', where the number is found")
         if self.next is not None and self.items is None:
             raise ValueError("'next' needs 'items', the JSONPath of the rows")
+        if self.sorted is not None and self.items is None:
+            raise ValueError("'sorted' needs 'items', the JSONPath of the rows")
         return self
 
 

@@ -23,7 +23,7 @@ from conformance.inventory import Documented
 from conformance.login import Credentials
 from conformance.model import Answer, Exchange, Outcome, Read, Relation
 from conformance.outcomes import outcome_of
-from conformance.schema import Preparation, Request
+from conformance.schema import Preparation, Request, changed
 from conformance.session import Session
 from conformance.synthesis import Synthesis, planted_fields
 from conformance.target import Existing, Persona, Target
@@ -338,20 +338,21 @@ class World:
         above: Mapping[str, Need] | None = None,
         within: Instance | None = None,
         apart_from: str | None = None,
+        given: Mapping[str, Any] | None = None,
     ) -> Instance:
         """An instance of `resource` in `tenant` to which each persona stands as `need` says.
 
         `state` are the operations done to it first; `above` says of its ancestors what `need`
         says of it. A fresh one is nobody else's; others are shared between cases that need the
-        same. With `within` it is made below that very instance, and not by `apart_from`.
-        Raises NotBuilt.
+        same. With `within` it is made below that very instance, and not by `apart_from`. One that
+        is made for itself has the fields `given`. Raises NotBuilt.
         """
         if within is not None:
             need = dict(need)
             for operation in state:
                 only = self.target.operation(resource, operation).as_ or None
                 self.choose(tenant, resource, operation, need, apart_from=apart_from, only=only)
-            made = self._make(resource, tenant, need, {}, within, apart_from)
+            made = self._make(resource, tenant, need, {}, within, apart_from, given)
             self._bring_about(resource, state, made)
             return made
         if self.target.resources[resource].instances:
@@ -371,7 +372,7 @@ class World:
             if kept is not None:
                 return kept
         try:
-            made = self._make(resource, tenant, need, above or {})
+            made = self._make(resource, tenant, need, above or {}, given=given if fresh else None)
             self._bring_about(resource, state, made)
         except NotBuilt as problem:
             self._shared[key] = problem
@@ -446,6 +447,7 @@ class World:
         asked: Mapping[str, Need],
         within: Instance | None = None,
         apart_from: str | None = None,
+        given: Mapping[str, Any] | None = None,
     ) -> Instance:
         target = self.target
         if not target.system.allow_writes:
@@ -454,6 +456,10 @@ class World:
         if name is None:
             raise NotBuilt(f"{resource} has neither a 'create' operation nor 'instances'")
         template = target.operation(resource, name)
+        if given:
+            place = "form" if template.form is not None else "json_"
+            fields = {**(getattr(template, place) or {}), **given}
+            template = changed(template, {place: fields})
         creator, above = self._creator(resource, name, tenant, need, apart_from)
         if within is None:
             parent, others = self._surroundings(resource, name, tenant, above, asked)

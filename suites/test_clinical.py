@@ -1,4 +1,7 @@
-"""Clinical decisions: scores and flags by tables, and who is told. Evidence about software only."""
+"""Clinical decisions: scores and flags by tables, who is told, and what comes first in a list.
+
+Evidence about software only.
+"""
 
 from conformance import Case, Harness, cases, clauses, oracles, sources, trials
 
@@ -64,3 +67,10 @@ def test_somebody_is_told(case: Case, harness: Harness) -> None:
 def test_corrections_are_decided_anew(case: Case, harness: Harness) -> None:
     """A corrected record has a result of its own, and what was wrong alerts nobody any more."""
     harness.judge(case, trials.clinical.corrected, oracles.clinical.recomputed)
+
+
+@cases(sources.order.lists)
+@clauses("hipaa:164.312(c)(1)")
+def test_lists_keep_their_order(case: Case, harness: Harness) -> None:
+    """A list that promises an order, such as the most urgent first, keeps it on every page."""
+    harness.judge(case, trials.order.walked, oracles.order.kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from conformance import policy
 from conformance.consistency import names
 from conformance.document import Loc, Problem
 from conformance.target import NAME, Resource, Target, Tenant, Way
@@ -90,6 +91,7 @@ def _operation(target: Target, resource: str, name: str, actors: set[str]) -> It
         if other is not None and other not in target.resources:
             yield Problem(here, names.unknown(other, "resource", target.resources))
     yield from names.placeholders(target, here, operation)
+    yield from _sorting(target, resource, name)
     about = target.object_of(resource, name)
     if about not in target.resources or target.resources[about].instances:
         return
@@ -99,6 +101,20 @@ def _operation(target: Target, resource: str, name: str, actors: set[str]) -> It
             f"this needs an instance of {about}, but {about} has neither a 'create' "
             "nor 'instances'",
         )
+
+
+def _sorting(target: Target, resource: str, name: str) -> Iterator[Problem]:
+    sorting = target.operation(resource, name).sorted
+    if sorting is None or not sorting.made_with:
+        return
+    here = ("resources", resource, name, "sorted", "made_with")
+    creating = policy.creating(target, resource)
+    if creating is None:
+        yield Problem(here, f"{resource} has no 'create' operation to make rows with")
+        return
+    template = target.operation(resource, creating)
+    if not isinstance(template.json_ if template.form is None else template.form, dict):
+        yield Problem(here, f"{resource}.{creating} has no 'json' or 'form' with such fields")
 
 
 def _creatable(target: Target, resource: str) -> bool:

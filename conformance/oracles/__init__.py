@@ -32,6 +32,7 @@ from conformance.oracles import day_boundary as day_boundary
 from conformance.oracles import fuzz as fuzz
 from conformance.oracles import identity as identity
 from conformance.oracles import odd as odd
+from conformance.oracles import order as order
 from conformance.oracles import trail as trail
 from conformance.verdicts import failed, no_statement, passed, unknown
 

@@ -124,7 +124,8 @@ def make(*names: str) -> FastAPI:
         only(key, "nurse")
         patient = known(shop.patients, number)
         new = {"number": next(shop.numbers), "patient": patient["id"]}
-        request: Body = {**new, "note": body.get("note")}
+        given = {name: body.get(name) for name in ("note", "kidney", "kg")}
+        request: Body = {**new, **given}
         try:
             request |= shop.advised(body)
         except HTTPException:
@@ -144,7 +145,7 @@ def make(*names: str) -> FastAPI:
         except (InvalidOperation, ArithmeticError):
             raise HTTPException(400, "what?") from None
         if "keeps-advice" not in shop.faults:
-            request |= advised
+            request |= {**advised, "kidney": body.get("kidney"), "kg": body.get("kg")}
         shop.call(request)
         return {"asked": request}
 
@@ -160,6 +161,13 @@ def make(*names: str) -> FastAPI:
         rows = [one for one in shop.requests.values() if one["patient"] == patient]
         if "list-stale" in shop.faults and rows:
             rows = [{**one, "concern": rows[0]["concern"]} for one in rows]
+        if "oldest-first" not in shop.faults:
+            rows.sort(key=lambda one: (-(one["concern"] or 0), one["number"]))
+        if "columns-swapped" in shop.faults:
+            kidneys = [{"clearance": one["kg"]} for one in rows]
+            weights = [one["kidney"]["clearance"] for one in rows]
+            both = zip(rows, kidneys, weights, strict=True)
+            rows = [{**one, "kidney": kidney, "kg": weight} for one, kidney, weight in both]
         return {"rows": rows}
 
     @app.get("/patients/{number}/calls")

@@ -13,6 +13,8 @@ FAULTS = {
     "anything": "a clearance that cannot be is taken",
     "kept": "what was refused is kept all the same",
     "list-stale": "the list shows the advice of the first request",
+    "columns-swapped": "the list shows weight and clearance in each other's column",
+    "oldest-first": "the list does not begin with what concerns most",
     "silent": "nobody is called when a drug has to be stopped",
     "calls-all": "somebody is called whatever the advice is",
     "calls-twice": "somebody is called twice",

@@ -186,6 +186,29 @@ def two_columns_swapped(house: House) -> bool:
     return [row[0]["pulse"], row[0]["systolic"]] == [120, 70]
 
 
+@shows("D-080")
+def appointments_by_id(house: House) -> bool:
+    made = [house.appointment(house.patient()) for _ in range(8)]
+    listed = [
+        row["id"]
+        for row in house.get(DESK, "/appointments", params={"limit": 200}).json()["items"]
+        if row["id"] in made
+    ]
+    assert sorted(listed) == sorted(made)
+    return listed == sorted(made) != made
+
+
+@shows("D-080.urgent")
+def an_urgent_alert_that_waits(house: House) -> bool:
+    path = f"/patients/{house.patient('north', NURSE)}"
+    grave = {"spo2": 85, "respiratory_rate": 30, "systolic": 85, "pulse": 140, "temperature": 36.8}
+    for signs in ({"spo2": 85}, {**grave, "consciousness": "A", "supplemental_oxygen": False}):
+        house.made(NURSE, f"{path}/vitals", signs)
+    rows = house.get(NURSE, f"{path}/alerts").json()["items"]
+    assert sorted(row["respond_within_minutes"] for row in rows) == [30, 60]
+    return [row["respond_within_minutes"] for row in rows] == [60, 30]
+
+
 @shows("D-082")
 def the_id_of_the_request(house: House) -> bool:
     ward = house.get(DESK, "/wards").json()["items"][0]["id"]
