@@ -55,6 +55,8 @@ EFFECTS = frozenset(
 
 _WORSE = 1.5
 """By so much a later third is slower than the first one where something grows, or one tenant."""
+_EVEN = frozenset({"steady", "soak"})
+"""Phases of load with one rate from beginning to end."""
 _ALIKE = 0.75
 _FILLER = frozenset({"id", "ids", "at", "ms", "s", "seconds", "count", "number", "no", "time"})
 _QUOTED = re.compile(r"\"((?:[^\"\\]|\\.){1,200})\"|'((?:[^'\\]|\\.){1,200})'")
@@ -402,6 +404,9 @@ def _reports(target: Target, do: str | None, request: str | None) -> bool:
 
 
 def _grows(detail: Mapping[str, Any], workflow: Any) -> bool:
+    """Whether it takes longer the longer it goes on, where nothing else becomes more."""
+    if detail.get("phase") not in _EVEN:
+        return False
     for one in detail.get("series", ()):
         if one.get("workflow") == workflow:
             taken = [float(point["p95"]) for point in one.get("points", ()) if point.get("p95")]
@@ -413,10 +418,15 @@ def _grows(detail: Mapping[str, Any], workflow: Any) -> bool:
 
 
 def _one_tenant(target: Target, detail: Mapping[str, Any]) -> bool:
+    """Whether of those who run what suffers one tenant's wait longer than anybody else's."""
     taken: dict[str | None, list[float]] = {}
+    running = [target.workflows.get(str(one.get("name"))) for one in _suffering(detail)]
+    cast = {name for one in running if one is not None for name in one.as_}
     for one in detail.get("personas", ()):
         name = str(one.get("persona"))
-        if one.get("p95") and name in target.personas:
+        if not one.get("p95") or name not in target.personas:
+            continue
+        if None in running or cast & {name, *policy.roles_of(target, name)}:
             taken.setdefault(policy.tenant_of(target, name), []).append(float(one["p95"]))
     medians = sorted(statistics.median(some) for some in taken.values())
     return len(medians) > 1 and medians[-1] > _WORSE * medians[-2]

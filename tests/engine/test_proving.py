@@ -78,6 +78,23 @@ def test_what_is_rated_wrong_fails_as_what_is_missed(
     assert proving.prove([], [], None, Console(file=io.StringIO())) == code
 
 
+def test_what_is_found_first_may_be_the_least_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A grave defect is walked to its end before it counts as taken for a minor one."""
+    asked = []
+
+    def run(seeded: Seeded | None, *_: Any, whole: bool = False) -> Proof:
+        if seeded is None:
+            return CLEAN
+        asked.append((seeded.name, whole))
+        return proof(seeded, "inconvenience", *(["operational"] if whole else []))
+
+    monkeypatch.setattr(proving, "choose", lambda *_: [GRAVE, MINOR])
+    monkeypatch.setattr(proving, "_service", lambda *_: nullcontext("postgresql://nowhere"))
+    monkeypatch.setattr(proving, "_run", run)
+    assert proving.prove([], [], None, Console(file=io.StringIO())) == 0
+    assert sorted(asked) == [("D-900", False), ("D-900.subtle", False), ("D-900.subtle", True)]
+
+
 def test_the_catalogue_has_minor_defects_and_severities_that_there_are() -> None:
     seeded = proving.catalogue()
     assert {one.severity for one in seeded} <= set(SEVERITIES)

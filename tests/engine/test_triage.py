@@ -360,6 +360,33 @@ def test_slowness_that_grows_or_spreads_is_not_minor(
     assert told["affects_workflow"]
 
 
+def test_what_takes_longer_while_more_is_asked_for_does_not_grow(reporting: World) -> None:
+    """A ramp multiplies the rates, so that only what a steady rate shows tells of growth."""
+    growing = slow(series=(2.0, 2.1, 2.2, 3.0, 4.0, 5.0, 6.0, 8.0, 9.0))
+    assert is_minor(loaded(reporting, {**growing, "phase": "ramp"}))
+    assert not is_minor(loaded(reporting, growing))
+
+
+def test_only_who_runs_what_is_slow_tells_of_one_tenant() -> None:
+    """Others of that tenant, whom nothing keeps waiting, do not make up for it."""
+    clerks = {"clerk.north": {"role": "clerk", "tenant": "north"}}
+    clerks["clerk.west"] = {"role": "clerk", "tenant": "west"}
+    nurses = {f"nurse{n}.{of}": {"role": "nurse", "tenant": of} for n in "123" for of in TOWNS}
+    workflow = {"as": "clerk", "steps": ["patient.list"], "rate": 1, "slo": {"p95": 3}}
+    of = target(personas={**clerks, **nurses}, workflows={"report": workflow})
+    quick = dict.fromkeys(nurses, 0.1)
+
+    def told(north: float, west: float, **more: float) -> bool:
+        detail = slow(personas={**quick, **more, "clerk.north": north, "clerk.west": west})
+        return "one_tenant" in set(triage._of_load(of, detail))
+
+    assert told(6.0, 0.5)
+    assert not told(6.0, 6.0)
+    assert not told(6.0, 6.0, **{"nurse1.north": 0.9, "nurse2.north": 0.9, "nurse3.north": 0.9})
+
+
+TOWNS = ("north", "west")
+
 REPORTING = {
     "list": "GET /statistics",
     "create": {"request": "POST /statistics", "json": {"name": "{name}"}},
