@@ -93,6 +93,13 @@ class Gate:
         return found[0] if found and all(found) else None
 
     @property
+    def says(self) -> str:
+        """What it says in a few words; the run by itself may come to something else."""
+        if self.verdict == "conformant":
+            return "passed, with accepted risks" if self.accepted else "passed"
+        return "not passed" if self.verdict == "not conformant" else "not passed: inconclusive"
+
+    @property
     def waivers(self) -> tuple[Waiver, ...]:
         """The waivers that let something through, in the order of what expires first."""
         found = {waiver.id: waiver for waiver in self.accepted.values()}

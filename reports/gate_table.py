@@ -46,15 +46,9 @@ def table(run: Run, gate: Gate) -> Group:
     parts.append(Text(f"- The run by itself is {raw}; no waiver changes that."))
     parts += [Text(f"- {one_line(reason, 600)}") for reason in gate.reasons]
     line = Text("GATE: ")
-    line.append(_passes(gate), style=_STYLES[gate.verdict])
+    line.append(gate.says.upper(), style=_STYLES[gate.verdict])
     line.append(f" (exit code {gate.exit_code})")
     return Group(*parts, line)
-
-
-def _passes(gate: Gate) -> str:
-    if gate.verdict == "conformant":
-        return "PASSED, WITH ACCEPTED RISKS" if gate.accepted else "PASSED"
-    return "NOT PASSED" if gate.verdict == "not conformant" else "NOT PASSED: INCONCLUSIVE"
 
 
 def _risks(waivers: tuple[Waiver, ...]) -> Iterator[RenderableType]:

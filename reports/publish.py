@@ -111,7 +111,7 @@ def publish(
             decision,
             pages,
             work / RESULTS,
-            owners={key: waiver.owner for key, waiver in gate.accepted.items()},
+            gate=gate,
             executor=executor or kept(folder / RESULTS),
         )
         if allure:
@@ -123,7 +123,7 @@ def publish(
                 site = generate(
                     results.folder,
                     work / "report",
-                    title=one_line(f"{run.header.target.name}: {decision.verdict}", 100),
+                    title=_title(run, gate),
                     cache=allure_cache or default_cache(),
                     history=earlier,
                 )
@@ -171,6 +171,13 @@ def kept_waivers(folder: Path) -> tuple[Waiver, ...]:
             f"{path}: the accepted risks cannot be read ({one_line(str(error), 200)}); give them "
             "with --waivers, or remove the file to report without any"
         ) from None
+
+
+def _title(run: Run, gate: Gate) -> str:
+    """The verdict of the run, and what the gate makes of it where that is something else."""
+    verdict = gate.decision.verdict
+    beside = "" if gate.verdict == verdict else f", gate {gate.says}"
+    return one_line(run.header.target.name, 60) + f": {verdict}{beside}"
 
 
 def _last_day(run: Run) -> date:

@@ -2,7 +2,8 @@
 
 One result per suite and operation, its cases as steps, each with what it has to show; one more
 per finding, with its evidence attached. Ids follow from the ledger, so the same run gives the same
-files, and `historyId` stays the same across runs.
+files, and `historyId` stays the same across runs. A waiver changes no status: what failed is shown
+as failed, with the waiver beside it.
 """
 
 import hashlib
@@ -10,12 +11,11 @@ import json
 import shutil
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from reports.allure.executor import NAME as EXECUTOR
@@ -23,6 +23,7 @@ from reports.allure.executor import NO_BUILD
 from reports.allure.history import Entry
 from reports.allure.pages import evidence_page, open_page
 from reports.defects import RELATION_WORDS, SEVERITIES, counted, ranked
+from reports.gate import Gate
 from reports.html import proofs_html
 from reports.ledger import (
     LEDGER_NAME,
@@ -34,9 +35,10 @@ from reports.ledger import (
     Severity,
     Verdict,
 )
-from reports.matrix import STATE_WORDS, State, state_of
+from reports.matrix import ACCEPTABLE, STATE_WORDS, State, state_of
 from reports.printable import one_line
 from reports.verdict import Decision
+from reports.waivers import Waiver
 
 _NAMESPACE = uuid.UUID("6f0c3c3e-6f2b-5d5a-9b0e-6a5b1f6f7a10")
 
@@ -79,6 +81,7 @@ _EXCHANGES = "What was sent and answered"
 _PAGES_PER_DEFECT = 25
 _PAGES = 2_000
 _COMPARED_PER_DEFECT = 3
+_RISKS = 20
 _OUTCOMES: dict[Outcome, str] = {
     "pass": "held",
     "fail": "violated",
@@ -124,7 +127,7 @@ class Results:
 
 @dataclass(slots=True)
 class _Told:
-    """What all results of a run have in common: where they are written, and who owns what.
+    """What all results of a run have in common: where they are written, and what the gate says.
 
     `clauses` are the ids of the clauses that a property of a suite gives evidence for. `evidence`
     are the files that hold the evidence of a case, by case; `pages` the findings of a defect
@@ -134,7 +137,7 @@ class _Told:
     run: Run
     folder: Path
     started: int
-    owners: Mapping[str, str]
+    gate: Gate | None
     clauses: Mapping[tuple[str, str], tuple[str, ...]]
     evidence: dict[str, list[dict[str, str]]] = field(default_factory=lambda: defaultdict(list))
     pages: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -147,18 +150,19 @@ def write_results(
     pages: Mapping[str, str],
     folder: Path,
     *,
-    owners: Mapping[str, str] = MappingProxyType({}),
+    gate: Gate | None = None,
     executor: Mapping[str, str | int] | None = None,
 ) -> Results:
     """Writes the results into `folder`, replacing what was there.
 
-    `pages`, HTML by title, are attached to the report as a whole. `owners` are those who answer
-    for a finding or a case, by its id. `executor` is the build that made the run, if one did.
+    `pages`, HTML by title, are attached to the report as a whole. With `gate` the report tells
+    what the gate says, and the results which waivers stand beside them. `executor` is the build
+    that made the run, if one did.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     started = _epoch_milliseconds(run.header.started)
-    told = _Told(run, folder, started, owners, _clauses(run))
+    told = _Told(run, folder, started, gate, _clauses(run))
     outcomes = []
     stories = {case.id: case.property for case in run.cases}
     for finding in ranked(run.findings):
@@ -172,7 +176,7 @@ def write_results(
         outcome = _written(folder, _operation_result(told, key, judged, started + offset))
         offset = outcome.stop - started
         outcomes.append(outcome)
-    _write_frame(run, decision, pages, folder, started)
+    _write_frame(run, decision, gate, pages, folder, started)
     _write_json(folder / EXECUTOR, dict(executor or NO_BUILD))
     return Results(folder, started, tuple(outcomes))
 
@@ -191,7 +195,11 @@ def _operation_result(
         at = stop
     properties = sorted({case.property for case, _ in judged})
     findings = [finding for _, verdict in judged for finding in verdict.findings]
-    keys = [case.id for case, _ in judged] + [finding.id for finding in findings]
+    waivers = [
+        _waiver(told, case, verdict)
+        for (case, verdict), state in zip(judged, states, strict=True)
+        if state in ACCEPTABLE
+    ]
     return {
         **_identity(told.run, f"{suite}/{name}"),
         "name": name,
@@ -207,7 +215,7 @@ def _operation_result(
             *_labels(told.run, suite, resource),
             *(_label("story", story) for story in properties),
             _label("severity", _severity(findings)),
-            *_owners(told, keys),
+            *_waiver_labels(_distinct(waivers), whole=all(waivers)),
             *_clause_labels(told, suite, properties),
             _label("kind", worst),
         ],
@@ -235,15 +243,17 @@ def _step(
     what = ", ".join(who) or one_line(case.sentence, 200)
     about_access = bool(who) and verdict.detail is None
     came = STATE_WORDS[state] if about_access else _OUTCOMES[verdict.outcome]
+    waiver = _waiver(told, case, verdict) if state in ACCEPTABLE else None
+    beside = f" (waived until {waiver.expires})" if waiver is not None else ""
     step: dict[str, Any] = {
-        "name": f"{what}: {came}",
+        "name": f"{what}: {came}{beside}",
         "status": _STATUSES[state],
         "stage": "finished",
         "start": start,
         "stop": stop,
     }
     if verdict.outcome != "pass":
-        step["statusDetails"] = {"message": one_line(verdict.reason, 500)}
+        step["statusDetails"] = {"message": _with_risk(one_line(verdict.reason, 500), waiver)}
     shown = _shown(told, case, verdict)
     if shown:
         step["attachments"] = shown
@@ -290,6 +300,9 @@ def _finding_result(told: _Told, finding: Finding, story: str) -> dict[str, Any]
     state = _state_of_finding(verdict)
     attachments, where = _evidence(told, finding)
     tags = [finding.rule, finding.urgency, finding.owasp]
+    accepted = told.gate.accepted if told.gate is not None else {}
+    waiver = accepted.get(finding.case) or accepted.get(finding.id)
+    message = f"{_CATEGORIES[state]}: {one_line(finding.message, 800)}"
     return {
         **identity,
         "name": f"{finding.id} {one_line(finding.title, 160)} ({finding.persona or 'suite-wide'})",
@@ -297,7 +310,7 @@ def _finding_result(told: _Told, finding: Finding, story: str) -> dict[str, Any]
         "titlePath": [finding.suite, "findings"],
         "status": "failed",
         "statusDetails": {
-            "message": f"{_CATEGORIES[state]}: {one_line(finding.message, 800)}",
+            "message": _with_risk(message, waiver),
             "trace": f"expected: {finding.expected}\nobserved: {finding.observed}\n"
             f"repeat with: {finding.reproduction}\n"
             f"evidence: {where}",
@@ -316,6 +329,7 @@ def _finding_result(told: _Told, finding: Finding, story: str) -> dict[str, Any]
                 ("relation", finding.relation),
                 ("defect", finding.defect),
                 ("case", finding.case),
+                ("accepted because", one_line(waiver.reason, 400) if waiver else None),
             )
             if value
         ],
@@ -323,7 +337,7 @@ def _finding_result(told: _Told, finding: Finding, story: str) -> dict[str, Any]
             *_labels(run, finding.suite, "findings"),
             _label("story", story),
             _label("severity", _SEVERITIES[finding.severity]),
-            *_owners(told, (finding.id, finding.case)),
+            *_waiver_labels([waiver] if waiver is not None else [], whole=True),
             *_clause_labels(told, finding.suite, (story,)),
             *(_label("tag", tag) for tag in tags if tag),
             *(_label("cwe", f"CWE-{number}") for number in finding.cwe),
@@ -380,15 +394,49 @@ def _clause_labels(told: _Told, suite: str, properties: Iterable[str]) -> list[d
     return [_label("clause", clause) for clause in found]
 
 
-def _owners(told: _Told, keys: Iterable[str]) -> list[dict[str, str]]:
-    found = {told.owners[key]: None for key in keys if key in told.owners}
-    return [_label("owner", owner) for owner in found]
+def _waiver(told: _Told, case: Case, verdict: Verdict) -> Waiver | None:
+    return told.gate.waiver_of(case, verdict) if told.gate is not None else None
+
+
+def _distinct(waivers: Iterable[Waiver | None]) -> list[Waiver]:
+    return list({waiver.id: waiver for waiver in waivers if waiver is not None}.values())
+
+
+def _with_risk(message: str, waiver: Waiver | None) -> str:
+    """The message, and after it the acceptance that stands beside it."""
+    return message if waiver is None else f"{message} [{_risk(waiver)}]"
+
+
+def _risk(waiver: Waiver) -> str:
+    return one_line(
+        f"waived until {waiver.expires}: {waiver.ticket}, owner {waiver.owner}, accepted by"
+        f" {waiver.approver}",
+        300,
+    )
+
+
+def _waiver_labels(waivers: Iterable[Waiver], *, whole: bool) -> Iterator[dict[str, str]]:
+    """Who answers for what was accepted, where and until when; `whole` if that is all there is."""
+    found = list(waivers)
+    if found and whole:
+        yield _label("tag", "waived")
+    for name, values in (
+        ("owner", (waiver.owner for waiver in found)),
+        ("ticket", (waiver.ticket for waiver in found)),
+        ("waived until", (str(waiver.expires) for waiver in found)),
+    ):
+        yield from (_label(name, value) for value in dict.fromkeys(values))
 
 
 def _write_frame(
-    run: Run, decision: Decision, pages: Mapping[str, str], folder: Path, started: int
+    run: Run,
+    decision: Decision,
+    gate: Gate | None,
+    pages: Mapping[str, str],
+    folder: Path,
+    started: int,
 ) -> None:
-    """What belongs to the report as a whole."""
+    """What belongs to the report as a whole; what the gate did not let pass is an error of it."""
     attachments = []
     for title, page in pages.items():
         source = f"{uuid.uuid5(_NAMESPACE, run.head + title)}-attachment.html"
@@ -400,13 +448,17 @@ def _write_frame(
         folder / f"{uuid.uuid5(_NAMESPACE, run.head + 'globals')}-globals.json",
         {
             "attachments": attachments,
-            "errors": [],
+            "errors": [
+                {"message": f"Gate: {one_line(reason, 600)}", "timestamp": started}
+                for reason in (gate.reasons if gate is not None and gate.exit_code else ())
+            ],
         },
     )
     _write_json(folder / "categories.json", categories())
     header = run.header
     environment = {
         "Verdict": decision.verdict,
+        **_gate_words(gate),
         "Target": f"{header.target.name} {header.target.version or ''}".strip(),
         "Address": header.target.base_url,
         "Target.digest": header.target.digest or "none",
@@ -422,6 +474,17 @@ def _write_frame(
         folder / "environment.properties",
         "".join(f"{_key(name)} = {_value(value)}\n" for name, value in environment.items()),
     )
+
+
+def _gate_words(gate: Gate | None) -> dict[str, str]:
+    if gate is None:
+        return {}
+    risks = {f"Accepted_risk.{one.subject}": _risk(one) for one in gate.waivers[:_RISKS]}
+    return {
+        "Gate": f"{gate.says} (level {gate.level.name}, as of {gate.today})",
+        **({"Accepted_risks": str(len(gate.waivers))} if risks else {}),
+        **risks,
+    }
 
 
 def _group_key(case: Case) -> tuple[str, str, str]:

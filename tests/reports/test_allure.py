@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ from reports.allure.site import (
     install,
     outside_addresses,
 )
-from reports.ledger import Run, read
+from reports.gate import Gate, judge, levels
+from reports.ledger import Finding, Run, read
 from reports.publish import publish
 from reports.verdict import decide
+from reports.waivers import Waiver, accepted_of, waiver_id
 from tests.reports import sample
 
 ALLURE = Path(site.__file__).parent
@@ -116,22 +119,97 @@ def test_results_name_the_clauses_that_they_give_evidence_for(
     assert any(label(result, "clause") for result in results)
 
 
-def test_who_accepted_a_risk_owns_its_results(hospital: Run, tmp_path: Path) -> None:
-    finding = hospital.findings[0]
-    written = write_results(
-        hospital, decide(hospital), {}, tmp_path / "r", owners={finding.id: "Ward Systems"}
-    )
-    owned = [
-        result["fullName"]
-        for path in written.folder.glob("*-result.json")
-        if label(result := json.loads(path.read_text("utf-8")), "owner") == ["Ward Systems"]
+def waived(run: Run, *findings: Finding, today: date = date(2026, 11, 21)) -> Gate:
+    """The gate on a run of which these findings are accepted."""
+    cases = {case.id: case for case in run.cases}
+    waivers = [
+        Waiver(
+            id=waiver_id(finding.id),
+            finding=finding.id,
+            case=None,
+            rule=finding.rule,
+            accepted=accepted_of(run, cases[finding.case], finding),
+            reason="The device is replaced in January.",
+            owner="Ward Systems",
+            approver="Privacy officer",
+            ticket="SEC-12",
+            granted=date(2026, 11, 21),
+            expires=date(2027, 1, 31),
+        )
+        for finding in findings
     ]
-    assert sorted(owned) == sorted(
-        [
-            f"findings.{finding.case}.{finding.rule}",
-            f"{finding.suite}.{finding.resource}.{finding.operation}",
-        ]
+    return judge(run, waivers, levels()["gate"], today)
+
+
+def with_gate(run: Run, gate: Gate, folder: Path) -> list[dict[str, Any]]:
+    written = write_results(run, gate.decision, {}, folder, gate=gate)
+    return [json.loads(path.read_text("utf-8")) for path in written.folder.glob("*-result.json")]
+
+
+def test_a_waived_finding_names_ticket_owner_and_end_and_still_fails(
+    hospital: Run, tmp_path: Path
+) -> None:
+    finding = hospital.findings[0]
+    before = {one["fullName"]: one for one in results_of(hospital, tmp_path / "before")}
+    results = with_gate(hospital, waived(hospital, finding), tmp_path / "r")
+    (result,) = (one for one in results if finding.id in one["name"])
+    assert label(result, "owner") == ["Ward Systems"]
+    assert label(result, "ticket") == ["SEC-12"]
+    assert label(result, "waived until") == ["2027-01-31"]
+    assert "waived" in label(result, "tag")
+    assert result["statusDetails"]["message"].endswith(
+        "[waived until 2027-01-31: SEC-12, owner Ward Systems, accepted by Privacy officer]"
     )
+    because = [one["value"] for one in result["parameters"] if one["name"] == "accepted because"]
+    assert because == ["The device is replaced in January."]
+    operation = f"{finding.suite}.{finding.resource}.{finding.operation}"
+    owned = [one["fullName"] for one in results if label(one, "owner")]
+    assert sorted(owned) == sorted([result["fullName"], operation])
+    for one in results:
+        former = before[one["fullName"]]
+        assert [one["status"], label(one, "kind")] == [former["status"], label(former, "kind")]
+        assert [step["status"] for step in one["steps"]] == [
+            step["status"] for step in former["steps"]
+        ]
+        said = one["statusDetails"].get("message", "")
+        assert said.startswith(former["statusDetails"].get("message", ""))
+
+
+def test_an_operation_is_waived_when_all_that_is_wrong_with_it_is(tmp_path: Path) -> None:
+    run = read(sample.write(tmp_path, sample.small("pass", "fail", "fail")))
+    first, second = run.findings
+
+    def tags_and_steps(*findings: Finding) -> tuple[bool, int]:
+        results = with_gate(run, waived(run, *findings), tmp_path / "r")
+        (result,) = (one for one in results if one["steps"])
+        beside = [step for step in result["steps"] if "(waived until 2027-01-31)" in step["name"]]
+        return "waived" in label(result, "tag"), len(beside)
+
+    assert tags_and_steps() == (False, 0)
+    assert tags_and_steps(first) == (False, 1)
+    assert tags_and_steps(first, second) == (True, 2)
+
+
+def test_the_report_tells_what_the_gate_says(tmp_path: Path) -> None:
+    run = read(sample.write(tmp_path, sample.small("pass", "fail")))
+
+    def told(gate: Gate) -> tuple[str, list[str]]:
+        write_results(run, gate.decision, {}, tmp_path / "r", gate=gate)
+        frame = json.loads(next((tmp_path / "r").glob("*-globals.json")).read_text("utf-8"))
+        environment = (tmp_path / "r" / "environment.properties").read_text("utf-8")
+        assert "Verdict = not conformant\n" in environment
+        return environment, [error["message"] for error in frame["errors"]]
+
+    environment, errors = told(waived(run))
+    assert "Gate = not passed (level gate, as of 2026-11-21)\n" in environment
+    assert errors[0].startswith("Gate: No promise is bypassed without a waiver: 1 case")
+    environment, errors = told(waived(run, *run.findings))
+    assert "Gate = passed, with accepted risks (level gate, as of 2026-11-21)\n" in environment
+    assert f"Accepted_risk.{run.findings[0].id} = waived until 2027-01-31: SEC-12" in environment
+    assert errors == []
+    environment, errors = told(waived(run, *run.findings, today=date(2027, 2, 1)))
+    assert "Gate = not passed (level gate, as of 2027-02-01)\n" in environment
+    assert any("it expired on 2027-01-31" in error for error in errors)
 
 
 def test_every_attachment_is_there_and_is_named_once(hospital: Run, tmp_path: Path) -> None:
