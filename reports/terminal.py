@@ -24,6 +24,8 @@ from reports.defects import (
     gaps,
     roll_up,
 )
+from reports.front import accepted_of, unaccepted
+from reports.gate import Gate
 from reports.ledger import LeftOver, Outcome, Run
 from reports.printable import one_line
 from reports.verdict import Counts, Decision
@@ -35,22 +37,36 @@ _SHOWN_LEFT_OVERS = 5
 
 
 def show(
-    run: Run, decision: Decision, report: Path | None, console: Console, *, limit: int = 5
+    run: Run,
+    decision: Decision,
+    report: Path | None,
+    console: Console,
+    *,
+    gate: Gate | None = None,
+    limit: int = 5,
 ) -> None:
     """Prints the outcome of a run.
 
     At most `limit` findings are told in words, one of each defect; `report` is named in the last
-    line. Commands are not wrapped, so that they can be copied in one piece.
+    line. Commands are not wrapped, so that they can be copied in one piece. With `gate`, what is
+    waived is marked; it is listed all the same.
     """
-    console.print(outcome(run, decision, report, limit=limit), crop=False)
+    console.print(outcome(run, decision, report, gate=gate, limit=limit), crop=False)
 
 
-def outcome(run: Run, decision: Decision, report: Path | None, *, limit: int = 5) -> Group:
+def outcome(
+    run: Run,
+    decision: Decision,
+    report: Path | None,
+    *,
+    gate: Gate | None = None,
+    limit: int = 5,
+) -> Group:
     """Everything that `show` prints."""
     defects = roll_up(run)
     parts: list[RenderableType] = [_heading(run), Text(), suites_table(decision)]
     if defects:
-        parts += [Text(), defects_table(defects), *_findings(run, defects, limit)]
+        parts += [Text(), defects_table(defects, gate), *_findings(run, defects, gate, limit)]
     parts += _clauses(tallies(run), report)
     parts += _gaps(run)
     parts += _left_overs(run.left_overs)
@@ -72,9 +88,11 @@ def suites_table(decision: Decision) -> Table:
     return table
 
 
-def defects_table(defects: tuple[Defect, ...]) -> Table:
+def defects_table(defects: tuple[Defect, ...], gate: Gate | None = None) -> Table:
     """One row per thing to mend: how grave, what, who reaches it, in how many cases."""
-    table = _table(f"To mend: {counted(len(defects), 'defect')}")
+    waived = len(defects) - len(unaccepted(defects, gate))
+    beside = f", {waived:,} waived" if waived else ""
+    table = _table(f"To mend: {counted(len(defects), 'defect')}{beside}")
     table.expand = True
     table.leading = 1
     table.add_column("severity", width=13, overflow="fold")
@@ -84,6 +102,9 @@ def defects_table(defects: tuple[Defect, ...]) -> Table:
     for defect in defects[:_SHOWN_DEFECTS]:
         severity = Text(SEVERITY_WORDS[defect.severity], style="bold")
         severity.append(f"\n{URGENCY_WORDS[defect.urgency]}", style="not bold dim")
+        beside = _waived(defect, gate)
+        if beside:
+            severity.append(f"\n{beside}", style="not bold")
         what = Text(one_line(defect.example.title, 120))
         what.append(f"\n{one_line(defect.key, 80)}", style="dim")
         table.add_row(severity, what, _reach(defect), f"{defect.cases:,}")
@@ -137,19 +158,44 @@ def _heading(run: Run) -> Text:
     return heading
 
 
-def _findings(run: Run, defects: tuple[Defect, ...], limit: int) -> Iterator[RenderableType]:
+def _findings(
+    run: Run, defects: tuple[Defect, ...], gate: Gate | None, limit: int
+) -> Iterator[RenderableType]:
     for defect in defects[:limit]:
         finding = defect.example
         title = Text("\n")
         title.append(f"{one_line(finding.id, 20)} ", style="bold")
         title.append(one_line(finding.title, 200), style="bold")
         yield title
-        yield Padding(Text(one_line(finding.message, 600)), (0, 0, 0, 2))
+        yield _indented(one_line(finding.message, 600))
+        if finding.affected:
+            yield _indented(f"Affected: {one_line(finding.affected, 140)}")
+        for waiver in accepted_of(defect, gate)[:1]:
+            yield _indented(
+                f"{_waived(defect, gate).capitalize()}: {one_line(waiver.ticket, 60)}, owner "
+                f"{one_line(waiver.owner, 60)}"
+            )
         if finding.reproduction:
             yield Text(f"  {one_line(finding.reproduction)}", no_wrap=True, overflow="ignore")
     more = len(run.findings) - min(limit, len(defects))
     if more > 0:
         yield Text(f"\n… and {counted(more, 'more finding')}, see the report")
+
+
+def _waived(defect: Defect, gate: Gate | None) -> str:
+    """How much of a defect is waived and, where all of it is, until when; "" if nothing is."""
+    waivers = accepted_of(defect, gate)
+    if not waivers or gate is None:
+        return ""
+    if not unaccepted((defect,), gate):
+        return f"waived until {waivers[0].expires}"
+    accepted = gate.accepted
+    number = sum(one.id in accepted or one.case in accepted for one in defect.findings)
+    return f"{number:,} of {len(defect.findings):,} waived"
+
+
+def _indented(text: str) -> Padding:
+    return Padding(Text(text), (0, 0, 0, 2))
 
 
 def _clauses(found: tuple[Tally, ...], report: Path | None) -> Iterator[RenderableType]:

@@ -102,7 +102,7 @@ def make(
         raise WrongCall(str(error)) from None
     console, gate = Console(highlight=False), published.gate
     if gate.exit_code != published.decision.exit_code or gate.accepted or gate.why:
-        show(published.run, published.decision, None, console)
+        show(published.run, published.decision, None, console, gate=gate)
         console.print()
         gate_table.show(published.run, gate, console)
         print(f"Report: {published.report}")

@@ -6,13 +6,16 @@ from pathlib import Path
 from rich.console import Console
 
 from reports.__main__ import main
+from reports.gate import Gate, judge, levels
 from reports.ledger import Run, read
 from reports.terminal import show
 from reports.verdict import decide
-from tests.reports import sample
+from tests.reports import bundles, sample
 
 
-def shown(run: Run, *, width: int = 80, color: bool = False, limit: int = 5) -> str:
+def shown(
+    run: Run, *, width: int = 80, color: bool = False, limit: int = 5, gate: Gate | None = None
+) -> str:
     console = Console(
         file=io.StringIO(),
         width=width,
@@ -20,7 +23,7 @@ def shown(run: Run, *, width: int = 80, color: bool = False, limit: int = 5) -> 
         color_system="standard" if color else None,
         highlight=False,
     )
-    show(run, decide(run), Path("out/report/index.html"), console, limit=limit)
+    show(run, decide(run), Path("out/report/index.html"), console, gate=gate, limit=limit)
     written = console.file
     assert isinstance(written, io.StringIO)
     return written.getvalue()
@@ -40,6 +43,30 @@ def test_eighty_columns_without_colour_tell_it_all(hospital: Run) -> None:
 def test_commands_are_whole_lines(hospital: Run) -> None:
     command = next(iter(hospital.findings)).reproduction
     assert any(line.strip() == command for line in shown(hospital, width=60).splitlines())
+
+
+def test_who_is_affected_is_told_with_each_finding(tmp_path: Path) -> None:
+    records = sample.small("fail", "fail")
+    affected = "patients whose lab results can be read by people without a part in their care"
+    records[2]["findings"][0] |= {"affected": affected, "could": "", "defect": "one"}
+    records[3]["findings"][0] |= {"affected": "", "could": "", "defect": "two"}
+    text = shown(read(sample.write(tmp_path, records)))
+    assert " ".join(text.split()).count(f"Affected: {affected}") == 1
+    assert text.count("Affected:") == 1
+    assert all(len(line) <= 80 for line in text.splitlines() if "curl" not in line)
+
+
+def test_what_is_waived_is_listed_and_marked(tmp_path: Path) -> None:
+    folder = bundles.folder(tmp_path, "pass", "fail", "fail")
+    run, waivers = read(folder), bundles.waivers(folder)
+    whole = shown(run, gate=judge(run, waivers, levels()["gate"], bundles.DAY))
+    assert "To mend: 1 defect, 1 waived" in whole
+    assert "Waived until 2027-01-31: SEC-12, owner Ward IT" in whole
+    assert "NOT CONFORMANT (exit code 1;" in whole
+    part = shown(run, gate=judge(run, waivers[:1], levels()["gate"], bundles.DAY))
+    assert "To mend: 1 defect, " not in part
+    assert "1 of 2 waived: SEC-12, owner Ward IT" in part
+    assert "aived" not in shown(run)
 
 
 def test_findings_beyond_the_limit_are_counted(hospital: Run) -> None:
