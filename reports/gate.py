@@ -100,6 +100,12 @@ class Gate:
         return "not passed" if self.verdict == "not conformant" else "not passed: inconclusive"
 
     @property
+    def headline(self) -> str:
+        """What it comes to; never the word for what the run by itself did not come to."""
+        same = self.verdict in (self.decision.verdict, "inconclusive")
+        return self.verdict if same else self.says
+
+    @property
     def waivers(self) -> tuple[Waiver, ...]:
         """The waivers that let something through, in the order of what expires first."""
         found = {waiver.id: waiver for waiver in self.accepted.values()}
@@ -195,8 +201,8 @@ def _sort(run: Run, waivers: Sequence[Waiver], level: Level, today: date) -> _So
         if today > waiver.expires:
             found.expired.append(waiver)
             found.why[waiver.id] = (
-                f"it expired on {waiver.expires}: mend what it accepts, or have it accepted anew "
-                "with a later date, and take it out otherwise"
+                f"it expired on {waiver.expires}: mend what it accepts and take it out, or have it "
+                "accepted anew with a later day"
             )
             continue
         case = planned.get(waiver.of_case)
@@ -246,14 +252,14 @@ def _absent(run: Run, case: Case | None, waiver: Waiver, found: _Sorted) -> None
         found.idle.append(waiver)
         return
     found.unused.append(waiver)
-    what = "the finding" if waiver.finding else "the case"
+    what = "the finding" if waiver.finding else "what it accepts"
     if case is None:
         says = "its case is not in the plan any more"
     elif waiver.finding and outcome == "fail":
         says = "its case fails by something else"
     else:
         says = "its case is not claimed" if outcome == "not_claimed" else "its case passed"
-    found.why[waiver.id] = f"{what} is not there ({says}): take the waiver out"
+    found.why[waiver.id] = f"{what} is not there any more ({says}): take the waiver out"
 
 
 def _not_looked_at(run: Run, waiver: Waiver) -> bool:
@@ -301,7 +307,7 @@ def _executed(run: Run, decision: Decision) -> Check:
 def _failures(run: Run, accepted: Mapping[str, Waiver]) -> Iterator[Check]:
     """Failures by which way they are wrong, those that are covered by waivers left out."""
     left: dict[str, list[Case]] = defaultdict(list)
-    covered = 0
+    covered, partly = 0, 0
     seen = set()
     for case, verdict in run.judged():
         if verdict.outcome != "fail" and not verdict.findings:
@@ -312,20 +318,27 @@ def _failures(run: Run, accepted: Mapping[str, Waiver]) -> Iterator[Check]:
         else:
             word = verdict.word
             left["over-restriction" if word == "over-restriction" else "bypass"].append(case)
+            partly += any(one.id in accepted for one in verdict.findings)
     stray = {one.case for one in run.findings if one.case not in seen and one.id not in accepted}
     bypassed = len(left["bypass"]) + len(stray)
-    under = f" {cases(covered)} failed under a waiver." if covered else ""
     yield Check(
         "No promise is bypassed without a waiver",
         "broken" if bypassed else "kept",
-        (f"{cases(bypassed)} failed without a waiver." if bypassed else "None.") + under,
+        (f"{cases(bypassed)} failed without a waiver." if bypassed else "None is.")
+        + (f" {cases(covered)} failed under a waiver." if covered else "")
+        + (f" {_half(partly)}" if partly else ""),
     )
     refused = len(left["over-restriction"])
     yield Check(
         "Nothing granted is refused without a waiver",
         "broken" if refused else "kept",
-        f"{cases(refused)} failed without a waiver." if refused else "Nothing.",
+        f"{cases(refused)} failed without a waiver." if refused else "Nothing is.",
     )
+
+
+def _half(number: int) -> str:
+    some = "one of them" if number == 1 else f"{number:,} of them"
+    return f"In {some} only some of the findings have a waiver."
 
 
 def _covered(
@@ -352,7 +365,7 @@ def _left_open(run: Run, accepted: Mapping[str, Waiver], level: Level) -> Iterat
         told = [one for one in found if one.id in run.verdicts or not run.tries(one)]
         left = [one for one in told if one.id not in accepted]
         waived = sum(one.id in accepted for one in found)
-        says = sentence(len(left)) if left else "" if waived else "All of them."
+        says = sentence(len(left)) if left else "" if waived else "All are."
         if waived:
             under = f"{cases(waived)} {'is' if waived == 1 else 'are'} not, under a waiver."
             says = f"{says} {under}".strip()
@@ -398,7 +411,7 @@ def _waived(found: _Sorted) -> Iterator[Check]:
     )
     for name, waivers in rows:
         says = " ".join(f"{_named(one)}: {found.why[one.id]}." for one in waivers)
-        yield Check(name, "broken" if waivers else "kept", says or "None.")
+        yield Check(name, "broken" if waivers else "kept", says or "None is.")
 
 
 def _named(waiver: Waiver) -> str:
@@ -415,12 +428,10 @@ def _reasons(checks: Iterable[Check], found: _Sorted, decision: Decision) -> Ite
     used = {waiver.id for waiver in found.accepted.values()}
     if used:
         risks = f"{len(used)} accepted risk{'s' * (len(used) != 1)}"
-        yield f"It counts on {risks}; the run by itself is {decision.verdict}."
+        yield f"Taken into account: {risks}."
     if found.idle:
-        yield (
-            f"{len(found.idle)} waiver{'s' * (len(found.idle) != 1)} could not be told to be used "
-            "or not, because this run did not look there."
-        )
+        idle = f"{len(found.idle)} waiver{'s' * (len(found.idle) != 1)}"
+        yield f"Neither used nor unused: {idle} about what this run did not look at."
     yield from (reason for reason in decision.reasons if reason.startswith("Not covered"))
     if all(check.state == "kept" for check in checks) and not used:
         yield decision.reasons[0]

@@ -28,15 +28,15 @@ def show(run: Run, gate: Gate, console: Console) -> None:
 
 def table(run: Run, gate: Gate) -> Group:
     """Everything that `show` prints."""
-    heading = Text("Gate ", style="bold")
+    heading = Text("Gate", style="bold")
     heading.append(
-        f"{gate.level.name} ({gate.level.says}) · {one_line(run.header.target.name, 60)} · "
-        f"as of {gate.today}",
+        f" · {one_line(run.header.target.name, 60)} · as of {gate.today} · level "
+        f"{gate.level.name}: {gate.level.says}",
         style="not bold",
     )
     asked = _table()
     asked.add_column("asked", ratio=2, overflow="fold")
-    asked.add_column("kept", width=7)
+    asked.add_column("kept?", width=7)
     asked.add_column("what came of it", ratio=4, overflow="fold")
     for check in gate.checks:
         word, style = _WORDS[check.state]
@@ -44,7 +44,8 @@ def table(run: Run, gate: Gate) -> Group:
     parts: list[RenderableType] = [heading, Text(), asked, *_risks(gate.waivers), Text()]
     raw = gate.decision.verdict
     parts.append(Text(f"- The run by itself is {raw}; no waiver changes that."))
-    parts += [Text(f"- {one_line(reason, 600)}") for reason in gate.reasons]
+    told = {f"{check.name}: {check.says}" for check in gate.checks}
+    parts += [Text(f"- {one_line(one, 600)}") for one in gate.reasons if one not in told]
     line = Text("GATE: ")
     line.append(gate.says.upper(), style=_STYLES[gate.verdict])
     line.append(f" (exit code {gate.exit_code})")
@@ -56,8 +57,9 @@ def _risks(waivers: tuple[Waiver, ...]) -> Iterator[RenderableType]:
         return
     yield Text(f"\nAccepted risks: {len(waivers)}", style="bold")
     risks = _table()
-    for name in ("until", "what", "owner, approver", "ticket", "why"):
-        risks.add_column(name, overflow="fold", ratio=3 if name in {"what", "why"} else 2)
+    risks.add_column("until", width=10)
+    for name, ratio in (("what", 4), ("owner, approver", 2), ("ticket", 2), ("why", 3)):
+        risks.add_column(name, overflow="fold", ratio=ratio)
     for one in waivers[:_SHOWN]:
         risks.add_row(
             str(one.expires),

@@ -27,7 +27,10 @@ _HEADINGS: dict[Outcome, str] = {
 _BARS = str.maketrans({"|": "│", "\\": "⧵"})
 _TICKS = re.compile("`+")
 # Words, numbers and the marks between them, of which no reader of Markdown makes anything else.
-_PLAIN = re.compile(r"[A-Z][A-Za-z]*(?:[,;:.]? \(?[A-Za-z0-9][A-Za-z0-9'-]*\)?)*[.]?")
+_PLAIN = re.compile(
+    r"(?:[A-Z][A-Za-z]*|[0-9]+(?:,[0-9]{3})*(?= [a-z]))"
+    r"(?:[,;:.]? \(?[A-Za-z0-9][A-Za-z0-9'-]*(?:,[0-9]{3})*\)?)*[.]?"
+)
 _TAKEN = re.compile(r"\bwww\b|\b(?=[a-f]*\d)[0-9a-f]{7,}\b|\b[A-Za-z]+-\d", re.IGNORECASE)
 
 
@@ -63,10 +66,7 @@ def prose(text: str, limit: int = 300) -> str:
 def _head(run: Run, decision: Decision, gate: Gate | None) -> Iterator[str]:
     verdict = decision.verdict if gate is None else gate.verdict
     sign = {"conformant": "✅", "not conformant": "❌", "inconclusive": "❔"}[verdict]
-    beside = (
-        " with accepted risks" if gate is not None and gate.accepted and not gate.exit_code else ""
-    )
-    yield f"## {sign} Wardproof: {verdict}{beside}"
+    yield f"## {sign} Wardproof: {verdict if gate is None else gate.headline}"
     target = run.header.target
     of = " ".join(filter(None, (target.name, target.version)))
     yield (

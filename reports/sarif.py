@@ -54,7 +54,7 @@ def sarif(run: Run, decision: Decision, gate: Gate | None = None) -> dict[str, A
     invocation: dict[str, Any] = {
         "executionSuccessful": run.end is not None and not run.end.interrupted,
         "exitCode": gate.exit_code if gate is not None else decision.exit_code,
-        "exitCodeDescription": gate.verdict if gate is not None else decision.verdict,
+        "exitCodeDescription": gate.headline if gate is not None else decision.verdict,
         "startTimeUtc": run.header.started,
     }
     if run.end:

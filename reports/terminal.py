@@ -70,7 +70,7 @@ def outcome(
     parts += _clauses(tallies(run), report)
     parts += _gaps(run)
     parts += _left_overs(run.left_overs)
-    parts += [Text(), *verdict_lines(decision, report)]
+    parts += [Text(), *verdict_lines(decision, report, gate)]
     return Group(*parts)
 
 
@@ -130,16 +130,19 @@ def clauses_table(found: tuple[Tally, ...]) -> Table:
     return table
 
 
-def verdict_lines(decision: Decision, report: Path | None) -> Iterator[Text]:
-    """The reasons, then the verdict with the path of the report."""
+def verdict_lines(
+    decision: Decision, report: Path | None, gate: Gate | None = None
+) -> Iterator[Text]:
+    """The reasons, then the verdict with the path of the report.
+
+    The exit code is told with it unless it is for `gate` to tell.
+    """
     for reason in decision.reasons:
         yield Text(f"- {reason}")
     line = Text()
     line.append(decision.verdict.upper(), style=_STYLES[decision.verdict])
-    line.append(
-        f" (exit code {decision.exit_code}; {decision.executed:,} of {decision.planned:,} planned"
-        " cases executed)"
-    )
+    code = f"exit code {decision.exit_code}" if gate is None else "by itself"
+    line.append(f" ({code}; {decision.executed:,} of {decision.planned:,} planned cases executed)")
     yield line
     if report is not None:
         yield Text(f"Report: {report}", no_wrap=True, overflow="ignore")

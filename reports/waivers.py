@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from reports.defects import SEVERITIES, URGENCIES
+from reports.defects import SEVERITIES, SEVERITY_WORDS, URGENCIES
 from reports.ledger import Case, Finding, Run
 from reports.printable import one_line, printable
 
@@ -105,7 +105,7 @@ def wider(accepted: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...
     for name, order in (("severity", SEVERITIES), ("urgency", URGENCIES)):
         was, is_ = accepted.get(name), now.get(name)
         if is_ is not None and (was not in order or order.index(is_) < order.index(was)):
-            ways.append(f"its {name} was {_plainly(was)}, and is {_plainly(is_)}")
+            ways.append(f"its {name} was “{_plainly(was)}” and is “{_plainly(is_)}”")
     for name, what in (("affects_data", "data"), ("affects_workflow", "a workflow")):
         if now.get(name) and not accepted.get(name):
             ways.append(f"it now affects {what}")
@@ -177,4 +177,4 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _plainly(name: Any) -> str:
-    return str(name or "none").replace("_", " ")
+    return SEVERITY_WORDS.get(name) or str(name or "none").replace("_", " ")

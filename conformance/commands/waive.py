@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from conformance.document import meant
 
 if TYPE_CHECKING:
     from reports.ledger import Case, Finding, Run
+    from reports.waivers import Waiver
 
 _OPEN = ("fail", "inconclusive", "not_tested")
 
@@ -69,10 +71,25 @@ def run(options: argparse.Namespace) -> int:
     )
     print(
         f"{path.parent / waiver.place}: {subject} is accepted until {waiver.expires}. The verdict "
-        "stays what it is; the gate passes it until then, as long as it grows no wider.",
+        "stays what it is; the gate passes it until then, as long as it grows no wider."
+        + _left(found, case, waivers.load(path)),
         file=sys.stderr,
     )
     return CONFORMANT
+
+
+def _left(found: Run, case: Case, accepted: Sequence[Waiver]) -> str:
+    """What of a case is still without a waiver, as a sentence with a space before it."""
+    subjects = {waiver.subject for waiver in accepted}
+    findings = found.verdict(case).findings
+    left = sum(one.id not in subjects for one in findings)
+    if not left or case.id in subjects:
+        return ""
+    more = "1 other finding that has" if left == 1 else f"{left} other findings that have"
+    return (
+        f" The case has {more} no waiver, so the gate does not pass it yet: accept "
+        f"{'it' if left == 1 else 'them'} as well, or the case {case.id} as a whole."
+    )
 
 
 def _subject(found: Run, what: str) -> tuple[Case, Finding | None]:

@@ -244,6 +244,19 @@ def test_a_finding_is_waived_and_the_gate_passes(
     assert gate(folder, "--at", "2027-01-01") == 1
 
 
+def test_what_is_left_of_a_case_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    records = sample.small("fail")
+    (one,) = records[2]["findings"]
+    records[2]["findings"].append({**one, "id": "F-00000000ab", "rule": "leak.list"})
+    folder = sample.write(tmp_path / "run", records)
+    assert waive(folder, one["id"]) == 0
+    assert "1 other finding that has no waiver, so the gate does not pass it yet" in (
+        capsys.readouterr().err
+    )
+    assert waive(folder, "F-00000000ab") == 0
+    assert "no waiver" not in capsys.readouterr().err
+
+
 def test_the_gate_of_a_bundle_takes_the_waivers_in_it(folder: Path) -> None:
     for what in (read(folder).findings[0].id, "access_matrix.case-2"):
         assert waive(folder, what) == 0

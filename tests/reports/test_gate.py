@@ -211,10 +211,27 @@ def test_what_could_not_be_looked_at_again_leaves_a_waiver_alone(tmp_path: Path)
     assert (gate.exit_code, gate.unused) == (2, ())
 
 
+def test_a_case_of_which_only_a_part_is_accepted_is_told_of(tmp_path: Path) -> None:
+    records = sample.small("pass", "fail")
+    (one,) = records[3]["findings"]
+    records[3]["findings"].append({**one, "id": "F-00000000ab", "rule": "leak.list"})
+    run = run_of(tmp_path, records)
+    gate = judged(run, waived(run, one["id"]))
+    assert gate.exit_code == 1
+    assert any(
+        "1 case failed without a waiver. In one of them only some of the findings have a waiver."
+        in reason
+        for reason in gate.reasons
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"severity": "care_blocking"}, "severity was privacy regulatory, and is care blocking"),
+        (
+            {"severity": "care_blocking"},
+            "severity was “privacy, regulatory” and is “care-blocking”",
+        ),
         ({"affects_data": True}, "it now affects data"),
         ({"affects_workflow": True}, "it now affects a workflow"),
         ({"role": "anonymous"}, "who does what on whose record has changed"),

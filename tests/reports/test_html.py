@@ -277,7 +277,7 @@ def test_an_accepted_risk_has_an_owner_an_approver_a_ticket_and_an_end(tmp_path:
     source, gate = gated(run, waiver(run))
     told = decision(source)
     assert gate.verdict == "conformant"
-    assert told.startswith("Conformant")
+    assert told.startswith("Passed, with accepted risks")
     assert "the first of these acceptances ends on 2027-01-31" in told
     assert "Without them the run is not conformant." in told
     assert "Nothing but what is accepted." in told
