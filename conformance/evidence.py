@@ -194,7 +194,6 @@ def case_record(case: Case, *, everywhere: bool = False) -> dict[str, Any]:
         "variant": case.variant,
         "other": case.other,
         "kind": case.kind,
-        "field": case.field,
         "everywhere": everywhere,
     }
 

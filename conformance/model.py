@@ -61,8 +61,7 @@ class Case:
     `id` is stable and plain (letters, digits, `.`, `_`, `-`). `persona` is None for cases
     about the target as a whole. `other` is the tenant of the instance when it is not the
     persona's. `variant` tells cases apart that differ in where or how an id is placed.
-    `unclaimed` is what the target file would have to say for the case to be tried. `field` names
-    the one property of a record that the case is about, if it is about one.
+    `unclaimed` is what the target file would have to say for the case to be tried.
     """
 
     id: str
@@ -81,7 +80,6 @@ class Case:
     other: str | None = None
     variant: str | None = None
     unclaimed: str | None = None
-    field: str | None = None
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ class _Entry(BaseModel):
     operation: Annotated[str, Field(pattern=r"^[^.\s]+\.[^\s]+$")]
     field: str = ""
     act: Literal["use", "see", "set"] = "use"
+    tenant: str = ""
     old: _Level
     new: _Level
     reason: _Text
@@ -74,6 +75,7 @@ def load(path: Path) -> tuple[Owned, ...]:
                 relation=one.relation,
                 field=one.field,
                 act=one.act,
+                tenant=one.tenant,
             ),
             old=one.old,
             new=one.new,
@@ -95,7 +97,7 @@ def _objections(read: _File) -> Iterator[Problem]:
     seen: set[tuple[str, ...]] = set()
     for index, one in enumerate(read.drift):
         place = ("drift", index)
-        cell = (one.role, one.relation, one.operation, one.field, one.act)
+        cell = (one.role, one.relation, one.operation, one.field, one.act, one.tenant)
         if cell in seen:
             yield Problem(place, "this cell was already owned above")
         seen.add(cell)

@@ -2,8 +2,9 @@
 
 A cell is a role, its relation to the record, an operation, and perhaps one field of the record.
 How it stands is what was observed, not what the policy says, and never what was not tried:
-a cell that nobody could conclude is unknown, and unknown is not closed. Tenants, personas and
-addresses play no part, so runs in two environments can be compared.
+a cell that nobody could conclude is unknown, and unknown is not closed. Personas and addresses
+play no part, so runs in two environments can be compared. Tenants play one where they stand
+differently and both runs have them: what opens in one is not hidden by another that was open.
 """
 
 from __future__ import annotations
@@ -57,7 +58,11 @@ _DATA = Path(__file__).with_name("data") / "lattice.yaml"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cell:
-    """One place of the lattice; `field` is "" for the operation as a whole (`act` is `use`)."""
+    """One place of the lattice; `field` is "" for the operation as a whole (`act` is `use`).
+
+    `tenant` is "" for all tenants alike, else the actor's, as `east`, with that of the record
+    where it is another one, as `east on west`.
+    """
 
     resource: str
     operation: str
@@ -65,12 +70,14 @@ class Cell:
     relation: str
     field: str = ""
     act: Act = "use"
+    tenant: str = ""
 
     @property
     def words(self) -> str:
         """The cell as people read it: `nurse: patient.read, other tenant, field email seen`."""
+        of = f", tenant {self.tenant}" if self.tenant else ""
         told = (
-            f"{self.role}: {self.resource}.{self.operation}, "
+            f"{self.role}{of}: {self.resource}.{self.operation}, "
             f"{RELATION_WORDS.get(self.relation, self.relation)}"
         )
         return f"{told}, field {self.field} {ACT_WORDS[self.act]}" if self.field else told
@@ -217,11 +224,22 @@ def lattice(run: Run) -> Mapping[Cell, Standing]:
     that was observed counts; a cell in which nothing was open and something could not be
     concluded is unknown.
     """
-    observed: dict[Cell, list[Standing]] = defaultdict(list)
+    return {
+        cell: _together([one for found in tenants.values() for one in found])
+        for cell, tenants in _by_tenant(run).items()
+    }
+
+
+def _by_tenant(run: Run) -> dict[Cell, dict[str, list[Standing]]]:
+    """What was observed of each cell, by the name that `Cell.tenant` has for who tried it."""
+    found: dict[Cell, dict[str, list[Standing]]] = defaultdict(lambda: defaultdict(list))
     for case, verdict in run.judged():
+        tenant = case.tenant or ""
+        if case.other:
+            tenant = f"{tenant or 'none'} on {case.other}"
         for cell, standing in _observed(case, verdict):
-            observed[cell].append(standing)
-    return {cell: _together(found) for cell, found in observed.items()}
+            found[cell][tenant].append(standing)
+    return found
 
 
 def _together(found: Sequence[Standing]) -> Standing:
@@ -248,11 +266,7 @@ def _observed(case: Case, verdict: Verdict) -> Iterator[tuple[Cell, Standing]]:
         return
     level = _level(case, verdict)
     if level is not None:
-        field = case.field or ""
-        yield (
-            replace(whole, field=field, act="see" if field else "use"),
-            Standing(level, case.id),
-        )
+        yield whole, Standing(level, case.id)
 
 
 def _level(case: Case, verdict: Verdict) -> Level | None:
@@ -263,7 +277,7 @@ def _level(case: Case, verdict: Verdict) -> Level | None:
         return "open"
     if verdict.kind in rules.tells and verdict.outcome == "fail":
         return "open and tells" if case.expected == "allow" and not aside else "tells"
-    if aside and not case.field:
+    if aside:
         return None
     match verdict.word:
         case "conform-allow":
@@ -284,19 +298,20 @@ def _level(case: Case, verdict: Verdict) -> Level | None:
 
 def drift(old: Run, new: Run, owned: Sequence[Owned] = (), *, today: date) -> Drift:
     """The drift from `old` to `new`. `owned` acceptances count until they expire before `today`."""
-    before, after = lattice(old), lattice(new)
+    before, after = _by_tenant(old), _by_tenant(new)
     there_before, there_after = _Extent.of(old, before), _Extent.of(new, after)
     changes: list[Change] = []
     unknown: list[Cell] = []
     unchanged = 0
-    for cell in sorted(before.keys() | after.keys()):
-        change = _change(cell, before.get(cell), after.get(cell), there_before, there_after)
-        if change.move != "same":
-            changes.append(change)
-        elif change.new is None or change.new.level == "unknown":
-            unknown.append(cell)
-        else:
-            unchanged += 1
+    for whole in sorted(before.keys() | after.keys()):
+        for cell, was, is_ in _parts(whole, before.get(whole, {}), after.get(whole, {})):
+            change = _change(cell, was, is_, there_before, there_after)
+            if change.move != "same":
+                changes.append(change)
+            elif change.new is None or change.new.level == "unknown":
+                unknown.append(cell)
+            else:
+                unchanged += 1
     holding, stale = _owned(changes, owned, today)
     return Drift(
         changes=tuple(sorted(changes, key=lambda one: (_MOVES.index(one.move), one.cell))),
@@ -308,6 +323,36 @@ def drift(old: Run, new: Run, owned: Sequence[Owned] = (), *, today: date) -> Dr
         notes=tuple(_notes(old, new)),
         doubts=tuple(_doubts(old, new)),
     )
+
+
+_Tenants = Mapping[str, list[Standing]]
+
+
+def _parts(
+    cell: Cell, before: _Tenants, after: _Tenants
+) -> Iterator[tuple[Cell, Standing | None, Standing | None]]:
+    """The cell with how it stood and stands: as one where its tenants are alike, else by tenant.
+
+    A tenant that only one of the runs has is compared with all of the other run together.
+    """
+    whole_before, whole_after = _all(before), _all(after)
+    was = {tenant: _together(found) for tenant, found in before.items()}
+    is_ = {tenant: _together(found) for tenant, found in after.items()}
+    differ = any(len({one.level for one in found.values()}) > 1 for found in (was, is_))
+    if not differ or not was.keys() & is_.keys():
+        yield cell, whole_before, whole_after
+        return
+    for tenant in sorted(was.keys() | is_.keys()):
+        yield (
+            replace(cell, tenant=tenant),
+            was.get(tenant, whole_before),
+            is_.get(tenant, whole_after),
+        )
+
+
+def _all(tenants: _Tenants) -> Standing | None:
+    found = [one for some in tenants.values() for one in some]
+    return _together(found) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,7 +405,7 @@ def _owned(
     for one in owned:
         change = widened.get(one.cell)
         if change is None or change.old is None or change.new is None:
-            stale.append((one, "this cell did not widen, so take the acceptance out"))
+            stale.append((one, _not_widened(one.cell, widened)))
         elif one.expires < today:
             stale.append((one, f"it expired on {one.expires}; mend the target or accept it anew"))
         elif (change.old.level, change.new.level) != (one.old, one.new):
@@ -370,6 +415,17 @@ def _owned(
         else:
             holding[one.cell] = one
     return holding, stale
+
+
+def _not_widened(cell: Cell, widened: Iterable[Cell]) -> str:
+    tenants = [
+        one.tenant or "all tenants"
+        for one in widened
+        if one != cell and replace(one, tenant=cell.tenant) == cell
+    ]
+    if not tenants:
+        return "this cell did not widen, so take the acceptance out"
+    return f"what widened is that of {', '.join(tenants)}: say so under `tenant`, or mend it"
 
 
 def _policy(old: Run, new: Run) -> Iterator[Grant]:
@@ -479,6 +535,7 @@ def _plain_cell(cell: Cell) -> dict[str, Any]:
         "operation": cell.operation,
         "field": cell.field or None,
         "act": cell.act,
+        "tenant": cell.tenant or None,
     }
 
 

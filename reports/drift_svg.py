@@ -152,7 +152,7 @@ def _name(sign: Sign) -> str:
 
 # --- the picture ----------------------------------------------------------------------------------
 
-Row = tuple[str, str, str, str]
+Row = tuple[str, str, str, str, str]
 
 
 def drift_svg(old: Run, new: Run, drift: Drift) -> str:
@@ -164,7 +164,7 @@ def drift_svg(old: Run, new: Run, drift: Drift) -> str:
     rows: dict[Row, dict[tuple[str, str], Change]] = {}
     for change in drift.changes:
         cell = change.cell
-        place = (cell.resource, cell.operation, cell.field, cell.act)
+        place = (cell.resource, cell.operation, cell.field, cell.act, cell.tenant)
         rows.setdefault(place, {})[cell.role, cell.relation] = change
     left_out = max(0, len(rows) - _MOST_ROWS)
     # The gravest stay in when there are too many; those that are drawn stand in their order.
@@ -214,10 +214,11 @@ def _in_order(known: Iterable[str], used: set[str]) -> list[str]:
 
 
 def _row_name(row: Row) -> str:
-    resource, operation, field, act = row
+    resource, operation, field, act, tenant = row
     name = f"{one_line(resource, 40)}.{one_line(operation, 40)}"
     told = {"see": ACT_WORDS["see"], "set": ACT_WORDS["set"]}.get(act, "")
-    return f"{name} · {one_line(field, 40)} {told}" if field else name
+    name = f"{name} · {one_line(field, 40)} {told}" if field else name
+    return f"{name} · {one_line(tenant, 40)}" if tenant else name
 
 
 def _header(

@@ -136,8 +136,8 @@ class Case:
     """One planned check. Suite-wide cases have no persona, resource or operation.
 
     `other` is the tenant of the instance when it is not the persona's, `kind` what the operation
-    does (read, list, create …), `field` the one property that the case is about. A case that is
-    tried `everywhere` judges what was done before it, so every shard tries it.
+    does (read, list, create …). A case that is tried `everywhere` judges what was done before it,
+    so every shard tries it.
     """
 
     id: str
@@ -155,7 +155,6 @@ class Case:
     because: str | None = None
     other: str | None = None
     kind: str | None = None
-    field: str | None = None
     everywhere: bool = False
 
 

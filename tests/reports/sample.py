@@ -149,7 +149,6 @@ def case(identifier: str, **changes: Any) -> Record:
         "variant": None,
         "other": None,
         "kind": "read",
-        "field": None,
         **changes,
     }
 
@@ -311,7 +310,7 @@ def hospital(*, at_least: int = 0, seed: int = 7) -> list[Record]:
             clause("law:4", evidence="attestation-only"),
             clause("norm:AC-3", ("access_matrix", "granted-means-served"), evidence="partial"),
         ),
-        *all_results,
+        *_fitting(all_results),
         {
             "type": "left_over",
             "tenant": "south",
@@ -321,6 +320,20 @@ def hospital(*, at_least: int = 0, seed: int = 7) -> list[Record]:
         },
         end(),
     ]
+
+
+def _fitting(records: Iterable[Record]) -> Iterator[Record]:
+    """The records with the hashes of their exchanges, each seen in the case that cites it."""
+    hashes: dict[str, str] = {}
+    for record in records:
+        if record["type"] == "exchange":
+            hashed = exchange_hash(_holdable(record))
+            hashes[record["id"]] = hashed
+            yield {**record, "hash": hashed}
+        elif record["exchanges"]:
+            yield {**record, "seen": [hashes[name] for name in record["exchanges"]]}
+        else:
+            yield record
 
 
 def _hospital(chance: random.Random) -> tuple[list[Record], list[Record]]:

@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 import yaml
 
 from conformance.cli import main
-from reports.drift import Cell, Drift, Owned, drift, lattice
+from reports.drift import Cell, Drift, Owned, drift, lattice, plain
 from reports.drift_svg import drift_html, drift_svg
 from reports.ledger import Run, read
 from tests.reports import sample
@@ -132,6 +133,63 @@ def test_fields_are_cells_of_their_own(tmp_path: Path) -> None:
         ("phone", "see"): "closed",
         ("role", "set"): "closed",
     }
+
+
+# --- tenants that stand differently ---------------------------------------------------------------
+
+
+def of(tenant: str, verdict: Record, other: str | None = None) -> tuple[Record, Record]:
+    return {"tenant": tenant, "other": other}, verdict
+
+
+def test_a_tenant_that_was_open_does_not_hide_another_that_opens(tmp_path: Path) -> None:
+    old = ran(tmp_path / "old", of("north", DENY), of("south", BYPASS))
+    new = ran(tmp_path / "new", of("north", BYPASS), of("south", BYPASS))
+    found = drift(old, new, today=TODAY)
+    (change,) = found.changes
+    assert (change.move, change.cell) == ("widened", replace(NURSE, tenant="north"))
+    assert change.cell.words == "nurse, tenant north: patient.read, other tenant"
+    assert (found.exit_code, found.unchanged) == (1, 1)
+    assert "patient.read · north" in drift_svg(old, new, found)
+    value = plain(old, new, found)
+    jsonschema.validate(value, json.loads(SCHEMA.read_text(encoding="utf-8")))
+    assert [one["tenant"] for one in value["changes"]] == ["north"]
+
+
+def test_whose_records_opened_is_told_too(tmp_path: Path) -> None:
+    old = ran(tmp_path / "old", of("north", DENY, "south"), of("north", BYPASS, "west"))
+    new = ran(tmp_path / "new", of("north", BYPASS, "south"), of("north", BYPASS, "west"))
+    (change,) = drift(old, new, today=TODAY).changes
+    assert change.cell == replace(NURSE, tenant="north on south")
+
+
+def test_tenants_that_stand_alike_are_one_cell(tmp_path: Path) -> None:
+    old = ran(tmp_path / "old", of("north", DENY), of("south", DENY))
+    new = ran(tmp_path / "new", of("north", BYPASS), of("south", BYPASS))
+    (change,) = drift(old, new, today=TODAY).changes
+    assert change.cell == NURSE
+
+
+def test_environments_with_other_tenants_are_compared_as_a_whole(tmp_path: Path) -> None:
+    old = ran(tmp_path / "old", of("north", DENY), of("south", BYPASS))
+    new = ran(tmp_path / "new", of("staging", BYPASS))
+    assert drift(old, new, today=TODAY).changes == ()
+    again = ran(tmp_path / "again", of("north", DENY), of("new", BYPASS))
+    closed = ran(tmp_path / "closed", of("north", DENY))
+    (change,) = drift(closed, again, today=TODAY).changes
+    assert (change.move, change.cell.tenant) == ("widened", "new")
+
+
+def test_an_acceptance_names_the_tenant_that_widened(tmp_path: Path) -> None:
+    old = ran(tmp_path / "old", of("north", DENY), of("south", BYPASS))
+    new = ran(tmp_path / "new", of("north", BYPASS), of("south", BYPASS))
+    whole = owned()
+    found = drift(old, new, [whole], today=TODAY)
+    assert [why for _, why in found.stale] == [
+        "what widened is that of north: say so under `tenant`, or mend it"
+    ]
+    found = drift(old, new, [replace(whole, cell=replace(NURSE, tenant="north"))], today=TODAY)
+    assert (found.exit_code, found.stale) == (0, ())
 
 
 # --- two runs -------------------------------------------------------------------------------------

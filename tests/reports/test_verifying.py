@@ -16,7 +16,7 @@ from reports.bundle import ATTESTATION, countersigned, opened, write
 from reports.canonical import encode
 from reports.verifying import Check, Verification, as_json, verify
 from reports.waivers import plain
-from tests.reports import bundles
+from tests.reports import bundles, sample
 from tests.reports.bundles import DAY, PRIVATE, PUBLIC, STRANGER, STRANGER_PUBLIC
 from tests.reports.sample import Record
 
@@ -100,6 +100,13 @@ def test_a_run_that_is_not_conformant_is_told_apart_from_tampering(failing: Path
     assert not contradictions(found)
     assert "sound" in found.headline
     assert "not conformant" in found.headline
+
+
+def test_a_whole_hospital_with_hostile_answers_contradicts_itself_nowhere(tmp_path: Path) -> None:
+    run = sample.write(tmp_path / "run", sample.hospital())
+    found = verify(write(run, tmp_path / "run.zip", PRIVATE, DAY), [PUBLIC], DAY)
+    assert found.answer == "not conformant", told(found)
+    assert contradictions(found) == []
 
 
 def test_an_inconclusive_run_proves_nothing_either_way(tmp_path: Path) -> None:
