@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.defects import Defect, Gap, counted
+from reports.defects import RELATION_WORDS, Defect, Gap, counted
 from reports.gate import Gate
-from reports.ledger import Run
+from reports.ledger import Case, Run
 from reports.matrix import Matrix, waiver_of
 from reports.verdict import Decision
 from reports.waivers import Waiver
@@ -31,11 +31,15 @@ _SENTENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """A waiver, how it stands, what it is about in words, and where that is told on the page."""
+    """A waiver, how it stands, what it is about in words, and where that is told on the page.
+
+    `where` is who does what on whose record, "" where the run has no such case.
+    """
 
     waiver: Waiver
     state: RiskState
     what: str
+    where: str
     why: str
     finding: str | None
 
@@ -161,6 +165,7 @@ def risks(run: Run, gate: Gate | None) -> tuple[Risk, ...]:
         ("idle", gate.idle),
     ]
     titles = {finding.id: finding.title for finding in run.findings}
+    cases = {case.id: case for case in run.cases}
     sentences = {case.id: case.sentence for case in run.cases}
     return tuple(
         Risk(
@@ -169,12 +174,21 @@ def risks(run: Run, gate: Gate | None) -> tuple[Risk, ...]:
             what=titles.get(waiver.finding or "")
             or sentences.get(waiver.of_case)
             or waiver.subject,
+            where=_where(cases.get(waiver.of_case)),
             why=gate.why.get(waiver.id, ""),
             finding=waiver.finding if waiver.finding in titles else _told_by(run, waiver),
         )
         for state, waivers in groups
         for waiver in waivers
     )
+
+
+def _where(case: Case | None) -> str:
+    if case is None:
+        return ""
+    operation = ".".join(part for part in (case.resource, case.operation) if part)
+    relation = RELATION_WORDS.get(case.relation or "", case.relation)
+    return ", ".join(part for part in (case.persona, operation, relation, case.variant) if part)
 
 
 def _told_by(run: Run, waiver: Waiver) -> str | None:

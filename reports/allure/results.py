@@ -479,7 +479,9 @@ def _write_frame(
 def _gate_words(gate: Gate | None) -> dict[str, str]:
     if gate is None:
         return {}
-    risks = {f"Accepted_risk.{one.subject}": _risk(one) for one in gate.waivers[:_RISKS]}
+    risks = {
+        f"Accepted_risk.{one.id}": f"{_risk(one)}; {one.subject}" for one in gate.waivers[:_RISKS]
+    }
     return {
         "Gate": f"{gate.says} (level {gate.level.name}, as of {gate.today})",
         **({"Accepted_risks": str(len(gate.waivers))} if risks else {}),

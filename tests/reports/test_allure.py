@@ -205,7 +205,7 @@ def test_the_report_tells_what_the_gate_says(tmp_path: Path) -> None:
     assert errors[0].startswith("Gate: No promise is bypassed without a waiver: 1 case")
     environment, errors = told(waived(run, *run.findings))
     assert "Gate = passed, with accepted risks (level gate, as of 2026-11-21)\n" in environment
-    assert f"Accepted_risk.{run.findings[0].id} = waived until 2027-01-31: SEC-12" in environment
+    assert f"accepted by Privacy officer; {run.findings[0].id}\n" in environment
     assert errors == []
     environment, errors = told(waived(run, *run.findings, today=date(2027, 2, 1)))
     assert "Gate = not passed (level gate, as of 2027-02-01)\n" in environment
