@@ -71,7 +71,7 @@ def _header(matrix: Matrix, label: int, cell_width: int, head: int) -> Iterator[
         if column:
             yield f'<path class="line" d="M{left - _GAP / 2:g} {head - _RELATION_HEAD}V{bottom}"/>'
         names = textwrap.wrap(
-            one_line(role.replace("_", " "), 60), width=max(6, int(cell_width / 7.2))
+            one_line(role.replace("_", " "), 60), width=max(6, int(cell_width / 6.6))
         )
         for line, name in enumerate(reversed(names[:_NAME_LINES])):
             y = head - _RELATION_HEAD - 6 - 14 * line
