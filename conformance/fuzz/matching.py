@@ -307,7 +307,17 @@ def _fields(document: Mapping[str, Any], schema: Any) -> dict[str, Any]:
 
 
 def _one(document: Mapping[str, Any], schema: Any) -> Mapping[str, Any]:
-    """A schema, or of several ways to write it the first that is more than null."""
+    """A schema with one type beside null, of several ways to write it the only one; else empty."""
+    found = _only_way(document, schema)
+    if "type" not in found:
+        return found
+    said = found["type"]
+    kinds = [kind for kind in (said if isinstance(said, list) else [said]) if kind != "null"]
+    one = len(kinds) == 1 and isinstance(kinds[0], str)
+    return {**found, "type": kinds[0]} if one else {}
+
+
+def _only_way(document: Mapping[str, Any], schema: Any) -> Mapping[str, Any]:
     outer = resolved(document, schema)
     for key in ("anyOf", "oneOf", "allOf"):
         for part in _list(outer.get(key)):

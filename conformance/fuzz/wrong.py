@@ -24,8 +24,6 @@ _TEXTS: Mapping[str, str] = {
 def values(schema: Mapping[str, Any]) -> Iterator[Any]:
     """Values that a schema rules out; none where it rules out nothing."""
     kind = schema.get("type")
-    if isinstance(kind, list):
-        kind = next((one for one in kind if one != "null"), None)
     if "enum" in schema or "const" in schema:
         yield "wardproof-unknown" if kind in {None, "string"} else -987_654
     if kind in {"integer", "number"}:
