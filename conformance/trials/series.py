@@ -250,12 +250,14 @@ def cursor(world: World, case: Case) -> Trial:
     operation = world.target.operation(case.resource, case.operation)
     paging = operation.next
     assert paging is not None
-    if policy.creating(world.target, case.resource):
-        for _ in range(3):
-            world.obtain(case.resource, case.other, {}, fresh=True)
-    lister = world.choose(case.other, case.resource, case.operation, {}, free=True, seeing=True)
+    need: dict[str, Relation] = {}
+    listing = (case.other, case.resource, case.operation, need)
+    lister = world.choose(*listing, free=True, seeing=True) or world.choose(*listing, seeing=True)
     if lister is None:
         raise NotBuilt(f"nobody in {case.other} may list {case.resource}")
+    if policy.creating(world.target, case.resource):
+        for _ in range(3):
+            world.obtain(case.resource, case.other, need, fresh=True)
     payload = world.payload(lister, case.resource, case.other, {})
     if paging.size:
         small = {**operation.query, paging.size: 1}
