@@ -58,6 +58,8 @@ def main(port: int, capture: Path, command: list[str]) -> None:
             if server is None:
                 client.close()
                 continue
+            for end in (client, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for ends in ((client, server, requests), (server, client, answers)):
                 threading.Thread(target=_handed_on, args=ends, daemon=True).start()
 
