@@ -733,10 +733,16 @@ def altered(world: World) -> bool:
 
 
 def named(world: World, persona: str) -> bool:
-    """Whether such a write named the persona, by what is true of its account alone."""
+    """Whether such a write named the persona, by what is true of its account alone.
+
+    So it is taken to be where the persona can no longer log in.
+    """
     others = [account for name, account in world.target.personas.items() if name != persona]
     shared = {str(value) for account in others for value in account.facts.values()}
-    facts = {str(value) for value in world.sessions[persona].facts().values()}
+    try:
+        facts = {str(value) for value in world.sessions[persona].facts().values()}
+    except (LoginFailed, Unreachable):
+        return True
     return not (facts - shared).isdisjoint(_NAMED.get(world, ()))
 
 
