@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from conformance import __version__, continuing, evidence, planning, waivers
+from conformance import __version__, continuing, evidence, planning, suite, waivers
 from conformance.cases import Profile
 from conformance.commands import (
     CONFORMANT,
@@ -259,9 +259,13 @@ def _quiet_plugins() -> Iterator[None]:
             os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = before
 
 
-def _workers(options: argparse.Namespace, target: Target) -> int:
-    """As many as asked for, and never more than the target takes connections at once."""
-    if options.case or options.stop_after:
+def _workers(options: argparse.Namespace, target: Target, modules: Iterable[ModuleType]) -> int:
+    """As many as asked for, and never more than the target takes connections at once.
+
+    One is enough where every case has to be alone: each worker starts a target of its own.
+    """
+    tests = [test for one in modules for test in vars(one).values() if suite.has_cases(test)]
+    if options.case or options.stop_after or all(suite.is_alone(one, target) for one in tests):
         return 1
     return max(1, min(int(options.workers), target.system.max_connections))
 
@@ -311,10 +315,12 @@ def _run(options: argparse.Namespace) -> int:
     options.profile = options.profile or Profile.GATE.value
     if options.shard is not None and options.seed is None:
         raise WrongCall("--shard: parts are joined only if all had one seed, so say --seed N too")
-    for path in _paths(options.suite):
-        # Workers of xdist go on without a suite that cannot be loaded.
-        for file in sorted(path.rglob("test_*.py")) if path.is_dir() else [path]:
-            planning.load_suite(file)
+    # Workers of xdist go on without a suite that cannot be loaded.
+    modules = [
+        planning.load_suite(file)
+        for path in _paths(options.suite)
+        for file in (sorted(path.rglob("test_*.py")) if path.is_dir() else [path])
+    ]
     driving.ask(_means(options))
     loaded = load(options.target)
     accepted = waivers.load(waivers.beside(options.target).parent)
@@ -330,7 +336,7 @@ def _run(options: argparse.Namespace) -> int:
         except evidence.Unwritable as unwritable:
             raise WrongCall(str(unwritable)) from None
     display = Display(console, out)
-    code = _pytest(options, out, display, _workers(options, loaded.target), more)
+    code = _pytest(options, out, display, _workers(options, loaded.target, modules), more)
     for problem in display.problems:
         console.print(problem, markup=False)
     written = (out / evidence.LEDGER).stat().st_size if (out / evidence.LEDGER).exists() else 0

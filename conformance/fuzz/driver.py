@@ -1,6 +1,7 @@
 """The driver: Schemathesis' engine over one API document, for one persona.
 
-Nothing is kept from one run to the next, so nothing that one persona learnt reaches another.
+Nothing that was answered is kept from one run to the next, so nothing that one persona learnt
+reaches another; what follows from the document alone is worked out once.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import re
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -22,10 +23,13 @@ from schemathesis.core.errors import NoLinksFound, SchemathesisError
 from schemathesis.core.failures import Failure
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.engine import Status, events
+from schemathesis.engine.context import EngineContext
 from schemathesis.engine.core import Engine, EventStream, ExecutionPlan
 from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.engine.run import PhaseName
 from schemathesis.generation.case import Case
+from schemathesis.generation.coverage import GenerationSession
+from schemathesis.generation.hypothesis import canonical_form_cache, canonical_strategy_cache
 from schemathesis.hooks import HookContext
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
@@ -64,6 +68,14 @@ _CONTAINERS = (
     ("cookies", ParameterLocation.COOKIE),
     ("body", ParameterLocation.BODY),
 )
+
+
+_DRAWN = GenerationSession()
+"""What the coverage of a document drew, so that it is drawn once for all personas."""
+_FORMS = 4096
+"""Schemas whose forms are kept for all personas: as many as a document and its mutations have."""
+for _cache in (canonical_form_cache, canonical_strategy_cache):
+    _cache._maxsize = _FORMS
 
 
 class Unusable(Exception):
@@ -118,7 +130,21 @@ class _Engine(Engine):
         plan = super()._create_execution_plan()
         apart = (PhaseName.PROBING, PhaseName.AUTH_BOOTSTRAP, PhaseName.SCHEMA_ANALYSIS)
         plan.phases = [phase for phase in plan.phases if phase.name not in apart]
-        return plan
+        return _Plan(plan.phases)
+
+
+class _Plan(ExecutionPlan):
+    """A plan whose coverage takes what was drawn before for the same part of a document.
+
+    What is drawn there follows from the document alone, whoever asks.
+    """
+
+    __slots__ = ()
+
+    def execute(self, engine: EngineContext) -> Generator[events.EngineEvent, None, None]:
+        _DRAWN.unexpected_methods_seen = set()
+        engine.coverage_session = _DRAWN
+        return super().execute(engine)
 
 
 def check_names() -> tuple[str, ...]:

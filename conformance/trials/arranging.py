@@ -428,13 +428,13 @@ def planned(
     seen: dict[tuple[Any, ...], tuple[tuple[str, ...], tuple[str, ...]]] = {}
     for name in people:
         tenant = _tenant(target, name)
-        at = {}
+        at, standing = {}, _standing(world, name, tenant)
         for about in _abouts(workflows, segments, name):
             key = (policy.roles_of(target, name), tenant, about)
             if key not in seen:
                 seen[key] = _sight(world, name, tenant, about, fields)
             sees, everywhere = seen[key]
-            sight = plan.Sight(sees, everywhere, _hidden(world, name, tenant, about, set(sees)))
+            sight = plan.Sight(sees, everywhere, _hidden(world, name, about, standing, set(sees)))
             at[".".join(about)] = sights.setdefault(sight, len(sights))
         actors.append(_actor(world, name, tenant, at))
     return plan.Plan(
@@ -523,21 +523,41 @@ def _actor(world: World, persona: str, tenant: str, sights: Mapping[str, int]) -
     )
 
 
+_Standing = Mapping[tuple[Any, ...], tuple[Planted, list[str]]]
+
+
+def _standing(world: World, persona: str, tenant: str) -> _Standing:
+    """The markers in records of the own tenant, by all that decides whether one may be seen.
+
+    That is the field, and how the persona stands to the record. Each with one of them.
+    """
+    stands: dict[str, tuple[Any, ...]] = {}
+    found: dict[tuple[Any, ...], tuple[Planted, list[str]]] = {}
+    for marker, planted in world.mint.planted.items():
+        if planted.tenant != tenant or planted.instance is None:
+            continue
+        if planted.instance not in stands:
+            instance = world.instances.get(planted.instance)
+            stands[planted.instance] = (
+                (planted.instance == f"attempt:{persona}",)
+                if instance is None
+                else (frozenset(world.relations(persona, instance)), instance.creator == persona)
+            )
+        key = (planted.resource, planted.field, stands[planted.instance])
+        found.setdefault(key, (planted, []))[1].append(marker)
+    return found
+
+
 def _hidden(
-    world: World, persona: str, tenant: str, about: tuple[str, str], sees: set[str]
+    world: World, persona: str, about: tuple[str, str], standing: _Standing, sees: set[str]
 ) -> tuple[str, ...]:
     """Markers of records of the own tenant that the persona has no relation to."""
     if persona == ANONYMOUS:
         return ()
-    known: dict[Planted, bool] = {}
-    found = []
-    for marker, planted in world.mint.planted.items():
-        if planted.tenant != tenant or planted.instance is None:
-            continue
-        if f"{planted.resource}.{planted.field}" not in sees:
-            continue
-        if planted not in known:
-            known[planted] = objection(world, persona, about, planted) is not None
-        if known[planted]:
-            found.append(marker)
-    return tuple(found)
+    return tuple(
+        marker
+        for planted, markers in standing.values()
+        if f"{planted.resource}.{planted.field}" in sees
+        and objection(world, persona, about, planted) is not None
+        for marker in markers
+    )
