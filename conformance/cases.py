@@ -517,11 +517,16 @@ def searches(target: Target, profile: Profile) -> Iterator[Case]:
 
 
 def selectors(target: Target, profile: Profile) -> Iterator[Case]:
-    """Another tenant named in the request (header, host, path, query) with one's own login."""
+    """Another tenant named in the request (header, host, path, query) with one's own login.
+
+    What is sent without naming a tenant is left out.
+    """
     tenancy = target.tenancy
     if not (tenancy.header or tenancy.host or tenancy.path or tenancy.query):
         return
     for case in matrix(target, profile):
+        if not target.operation(case.resource or "", case.operation or "").tenancy:
+            continue
         if case.because is Because.OTHER_TENANT:
             yield replace(case, variant="their-tenant-named")
         elif case.relation is Relation.COLLECTION and case.because is Because.GRANTED:

@@ -215,7 +215,8 @@ def prefix_of(data: dict[str, Any]) -> str:
 def shapes_of(target: Target, request: Request) -> set[str]:
     """Every way in which the API document may write the request's path."""
     base = urlsplit(target.system.base_url.replace("{port}", "1")).path.rstrip("/")
-    prefixes = {"", base, target.tenancy.path or "", base + (target.tenancy.path or "")}
+    tenancy = (target.tenancy.path or "") if request.tenancy else ""
+    prefixes = {"", base, tenancy, base + tenancy}
     return {f"{request.method} {_shape(prefix + request.path)}" for prefix in prefixes}
 
 

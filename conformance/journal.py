@@ -239,12 +239,13 @@ def _shown(message: Message) -> str:
 def _operations(target: Target, base: str) -> Iterator[tuple[str, re.Pattern[str], str]]:
     """Method, path and name of every operation; those with most of their path written out first."""
     found = []
-    prefix = _pattern(base.rstrip("/") + (target.tenancy.path or "").rstrip("/"))
+    base, tenancy = base.rstrip("/"), (target.tenancy.path or "").rstrip("/")
     for resource, described in target.resources.items():
         for name, operation in described.operations.items():
             path = operation.path.partition("?")[0]
             if path.startswith("/"):
-                pattern = re.compile(prefix + _pattern(path))
+                whole = base + tenancy + path if operation.tenancy else base + path
+                pattern = re.compile(_pattern(whole))
                 found.append((path.count("{"), operation.method, pattern, f"{resource}.{name}"))
     found.sort(key=lambda one: one[0])
     return ((method, pattern, name) for _count, method, pattern, name in found)

@@ -94,6 +94,7 @@ class Request(Strict):
     query: dict[str, Any] = {}
     headers: dict[str, str] = {}
     take: dict[str, Extraction] = {}
+    tenancy: bool = Field(default=True, description="false: sent without what names the tenant")
 
     @field_validator("request")
     @classmethod

@@ -337,6 +337,7 @@ class Login(Strict):
     query: dict[str, Any] = {}
     headers: dict[str, str] = {}
     take: dict[str, Extraction] = {}
+    tenancy: bool = Field(default=True, description="false: 'request' names no tenant")
     bearer: Extraction | None = Field(default=None, description="where the access token is found")
     basic: bool = Field(default=False, description="HTTP Basic with {username} and {password}")
     oauth2: OAuth2 | None = None
@@ -382,6 +383,7 @@ class Login(Strict):
                 "query": self.query,
                 "headers": self.headers,
                 "take": self.take,
+                "tenancy": self.tenancy,
             }
         )
 

@@ -299,13 +299,15 @@ def build(
 ) -> Message:
     """The template as a message ready to send, `tenant` filling the target's tenancy rules.
 
+    A template that lies outside those rules names no tenant, whatever `tenant` is.
+
     Raises Unfilled when a placeholder has no value.
     """
     target = wire.target
     path = render_path(template.path, lookup)
     query = dict(template.query)
     sent: dict[str, str] = {**target.system.headers, **wire.headers}
-    if tenant is not None:
+    if tenant is not None and template.tenancy:
         sent |= {key: str(render(text, tenant)) for key, text in target.tenancy.header.items()}
         if target.tenancy.host:
             sent["Host"] = str(render(target.tenancy.host, tenant))

@@ -145,7 +145,7 @@ def _aligned(
     if operation.method != method:
         return None
     base = urlsplit(target.system.base_url.replace("{port}", "1")).path.rstrip("/")
-    tenancy = (target.tenancy.path or "").rstrip("/")
+    tenancy = (target.tenancy.path or "").rstrip("/") if operation.tenancy else ""
     theirs = whole.partition("?")[0].rstrip("/").split("/")
     for before in dict.fromkeys(("", base, tenancy, base + tenancy)):
         ours = (before + operation.path.partition("?")[0]).rstrip("/").split("/")

@@ -70,16 +70,14 @@ def kept(ran: Ran) -> Verdict:
                     detail,
                 )
             bad = own
-        disturbed = [one for one in both if broken(one, control=True)]
-        if len(disturbed) == len(both) and ran.phase in _OWN_RULES:
-            window, finding = broken(last, control=True)[0]
-            return _unknown(
-                f"{finding.workflow} did not keep its promise {_before(window)} either: "
-                f"{finding.why}",
-                detail,
-            )
+        own_rule = _OWN_RULES.get(ran.phase)
+        if own_rule is not None and all(broken(one, control=True) for one in both):
+            # It has nothing to do with the phase: what is declared does not hold by itself.
+            own_rule, bad = None, _broken_each_time(both, control=True)
+            if not bad:
+                return _unknown(_without(last), detail)
         window, finding = bad[0]
-        rule = _OWN_RULES.get(ran.phase) or _RULES.get(finding.objective, "load.throughput")
+        rule = own_rule or _RULES.get(finding.objective, "load.throughput")
         reason = _said(last, bad)
         return Verdict(
             Result.FAIL, "load", reason, rule, tuple(_evidence(last, window, finding)), detail
@@ -107,9 +105,9 @@ def kept(ran: Ran) -> Verdict:
     return passed("conform-allow", _summary(last) + twice, detail)
 
 
-def _broken_each_time(runs: list[Ran]) -> list[tuple[Window, Finding]]:
+def _broken_each_time(runs: list[Ran], *, control: bool = False) -> list[tuple[Window, Finding]]:
     """What was broken in every run, as the last one shows it; the same objective of a workflow."""
-    found = [broken(one) for one in runs]
+    found = [broken(one, control=control) for one in runs]
     if len(found) == 1:
         return found[0]
     before = {(finding.workflow, _kind(finding)) for _, finding in found[0]}
@@ -162,13 +160,18 @@ def _rounded_up(rate: float) -> str:
     return f"{math.ceil(rate * 10) / 10:g}"
 
 
-def _before(window: Window) -> str:
-    return {"quiet": "without the flood", "before": "before that"}.get(window.name, window.name)
+def _without(ran: Ran) -> str:
+    """That promises were broken by themselves in every run, but never the same one."""
+    window, finding = broken(ran, control=True)[0]
+    return f"{finding.workflow}{_in(ran, window)} did not keep its promise either: {finding.why}"
 
 
 def _in(ran: Ran, window: Window) -> str:
     says = {
         ("neighbour", "flood"): f", while {ran.flooding} floods",
+        ("neighbour", "quiet"): " at its declared rate, without a flood",
+        ("spike", "before"): " at its declared rate, without a spike",
+        ("restart", "before"): " at its declared rate, without a restart",
         ("spike", "after"): ", after the spike",
         ("restart", "after"): ", after the restart",
     }

@@ -356,6 +356,7 @@ def _planned(target: Target, place: int, step: Act, asked: Asked, read: Read) ->
         asks="id" if where else None,
         answers=where,
         writes=creates and kind not in SAFE_KINDS,
+        tenancy=template.tenancy,
     )
 
 
@@ -515,10 +516,11 @@ def _actor(world: World, persona: str, tenant: str, sights: Mapping[str, int]) -
         name=persona,
         tenant=tenant,
         roles=policy.roles_of(world.target, persona),
-        headers={**headers, **shown.headers},
+        headers=dict(shown.headers),
         cookies=dict(shown.cookies),
         path=render_path(tenancy.path, named).rstrip("/") if tenancy.path else "",
         query={key: render(text, named) for key, text in tenancy.query.items()},
+        naming=headers,
         sights=sights,
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -575,10 +576,14 @@ def _log_in_anew(run: Driving, place: _Place) -> Forgot:
 
 
 def _twice(place: _Place, case: Case, phase: Callable[[], _Phase]) -> Ran:
-    """The phase, and once more where it did not show that every promise is kept."""
+    """The phase, and once more where it did not show that every promise is kept.
+
+    Before that the target has the time that it is given to recover.
+    """
     first = _ran(place, case, phase())
     if not judging.open_to_doubt(first):
         return first
+    time.sleep(place.world.target.load.recovers)
     return replace(first, again=_ran(place, case, phase()))
 
 

@@ -35,13 +35,16 @@ def filled(
     carried: list[str] = []
     lookup = _lookup(actor, step, values, synthesis, carried.append)
     path = render_path(step.path, lookup)
-    if path.startswith("/"):
-        path = actor.path.rstrip("/") + path
-    query = {**step.query, **actor.query}
+    query, naming = dict(step.query), dict[str, str]()
+    if step.tenancy:
+        if path.startswith("/"):
+            path = actor.path.rstrip("/") + path
+        query |= actor.query
+        naming |= actor.naming
     if query:
         sent = list(pairs(render(query, lookup)))
         path += (("&" if "?" in path else "?") + urlencode(sent)) if sent else ""
-    headers = {"Accept": "*/*", **plan.headers, **actor.headers}
+    headers = {"Accept": "*/*", **plan.headers, **naming, **actor.headers}
     if actor.cookies:
         headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in actor.cookies.items())
     body, kind = _body(step, lookup)

@@ -28,7 +28,8 @@ class Sight:
 class Actor:
     """One persona with all that its requests carry.
 
-    `path` goes before every path, and `query` to every request: the tenancy rules, filled.
+    `path` goes before every path, `query` and `naming` (headers) to every request that names its
+    tenant: the tenancy rules, filled.
     `sees` are the `resource.field` of its own tenant whose markers it may see, `everywhere` those
     of any tenant; `hidden` are markers of its own tenant that it may not see all the same. Where
     that depends on what is asked, `sights` says by `resource.operation` which of the plan's it is.
@@ -41,6 +42,7 @@ class Actor:
     cookies: Mapping[str, str] = field(default_factory=dict)
     path: str = ""
     query: Mapping[str, Any] = field(default_factory=dict)
+    naming: Mapping[str, str] = field(default_factory=dict)
     sees: tuple[str, ...] = ()
     everywhere: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
@@ -56,7 +58,7 @@ class Step:
     without any, 200 to 399. `creates` says where an answer gives the new record's id; the record
     is then known as `called`. `take` are further values of the answer. `think` are least and most
     seconds of a pause before the step. `asks` names the placeholder whose id the answer has to be
-    about, and `answers` where it says so. An answered `writes` is a write acknowledged.
+    about, and `answers` where it says so. An answered `writes` is a write acknowledged. Without `tenancy` it names no tenant.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Step:
     asks: str | None = None
     answers: str | None = None
     writes: bool = False
+    tenancy: bool = True
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pytest
 from conformance import sources, suite
 from conformance.cases import Profile, others, stamp, subjects
 from conformance.model import Because, Case, Expected, Relation
+from conformance.schema import changed
 from conformance.target import Target
 from tests.engine.targets import target
 
@@ -472,6 +473,15 @@ def test_another_tenant_is_named_where_requests_name_one(tenancy: Any) -> None:
     )
     assert "clerk.north.patient.read.other_tenant.south.their-tenant-named" in found
     assert ids(sources.undeclared_selectors(named, FULL)) == []
+
+
+def test_where_a_request_lies_outside_no_other_tenant_is_named() -> None:
+    named = target(tenancy={"path": "/t/{tenant.code}"})
+    operations = named.resources["patient"].operations
+    operations["list"] = changed(operations["list"], {"tenancy": False})
+    found = ids(sources.selectors(named, GATE))
+    assert not any(".patient.list." in one for one in found)
+    assert any(".patient.read." in one for one in found)
 
 
 def test_where_requests_name_no_tenant_common_headers_are_tried() -> None:

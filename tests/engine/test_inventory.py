@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from conformance import inventory
-from conformance.inventory import Documented, NoDocument
+from conformance.inventory import Documented, NoDocument, shapes_of
 from conformance.model import Answer, Exchange, Message, Result
 from conformance.redaction import Redactor
+from conformance.schema import Request
 from conformance.target import Target
 from conformance.wire import Wire
 from tests.engine.exchanges import answer, exchange
@@ -292,6 +293,12 @@ def test_paths_may_be_documented_with_the_tenant_or_without(prefix: str) -> None
     ward = target(tenancy={"path": "/t/{tenant.slug}"})
     paths = {prefix + path: item for path, item in DOCUMENT["paths"].items()}
     assert judged(ward, {"paths": paths})[0][0] is None
+
+
+def test_what_names_no_tenant_is_documented_without_one() -> None:
+    outside = Request(request="GET /health", tenancy=False)
+    ward = target(tenancy={"path": "/t/{tenant.slug}"})
+    assert shapes_of(ward, outside) == {"GET /health"}
 
 
 @pytest.mark.parametrize("servers", [[None], ["x"], [5], {"url": "/x"}, "x"])

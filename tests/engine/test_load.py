@@ -414,11 +414,24 @@ def test_neighbours_are_not_starved() -> None:
     assert "while north floods" in verdict.reason
 
 
-def test_slow_without_the_flood_as_well_shows_nothing_of_the_flood() -> None:
+def test_slow_without_the_flood_as_well_is_not_the_floods_doing() -> None:
     slow = _flooded(2.0, quiet=2.0)
     verdict = oracle.kept(replace(slow, again=slow))
+    assert (verdict.result, verdict.rule) == (Result.FAIL, "load.slow")
+    assert "at its declared rate, without a flood" in verdict.reason
+    assert "while north floods" not in verdict.reason
+
+
+def test_another_promise_broken_without_the_flood_each_time_shows_nothing() -> None:
+    slow, failing = _flooded(2.0, quiet=2.0), _flooded(2.0)
+    requests = tuple(
+        replace(one, error="answered 500") if one.at < 10 else one
+        for one in failing.samples.requests
+    )
+    failing = replace(failing, samples=replace(failing.samples, requests=requests))
+    verdict = oracle.kept(replace(slow, again=failing))
     assert verdict.result is Result.INCONCLUSIVE
-    assert "without the flood" in verdict.reason
+    assert "did not keep its promise either" in verdict.reason
 
 
 def test_a_flood_that_is_none_shows_nothing() -> None:

@@ -36,7 +36,7 @@ def _query(received: Received) -> Any:
     return received.query_params.get("tenant")
 
 
-@pytest.mark.parametrize(
+WAYS = pytest.mark.parametrize(
     ("tenancy", "named"),
     [
         ({"header": {"X-Tenant": "{tenant.code}"}}, _header),
@@ -46,6 +46,9 @@ def _query(received: Received) -> Any:
     ],
     ids=["header", "host", "path", "query"],
 )
+
+
+@WAYS
 def test_the_tenant_is_named(tenancy: dict[str, Any], named: Any, enter: Enter) -> None:
     app = doors.application()
     prefix = "/t/{code}" if "path" in tenancy else ""
@@ -66,3 +69,26 @@ def test_the_tenant_is_named(tenancy: dict[str, Any], named: Any, enter: Enter) 
         answer = visit.ask(tenant=facts(code))
         assert parsed(answer) == {"user": "ada", "tenant": code}
     assert logins == ["E1"]
+
+
+@WAYS
+def test_a_login_for_all_tenants_names_none(
+    tenancy: dict[str, Any], named: Any, enter: Enter
+) -> None:
+    app = doors.application()
+    prefix = "/t/{code}" if "path" in tenancy else ""
+    logins: list[Any] = []
+
+    @app.post("/login")
+    def login(received: Received) -> doors.Body:
+        logins.append(named(received))
+        return {"auth": {"token": doors.token_of(app)}}
+
+    @app.get(prefix + "/me")
+    def me(received: Received) -> doors.Body:
+        return {"tenant": named(received)}
+
+    visit = enter(app, {**JSON_LOGIN, "tenancy": False}, tenancy=tenancy)
+    assert parsed(visit.ask(tenant=facts("E1"))) == {"tenant": "E1"}
+    assert len(logins) == 1
+    assert "E1" not in str(logins)

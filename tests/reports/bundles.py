@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from reports import archive, signing
 from reports.attestation import LEDGER, MANIFEST, PAYLOAD_TYPE
 from reports.bundle import ATTESTATION, contents, opened, write
 from reports.canonical import encode, exchange_hash, plan_digest
-from reports.ledger import read
+from reports.ledger import Finding, Run, read
 from reports.waivers import Waiver, accepted_of, plain, waiver_id
 from tests.reports import sample
 from tests.reports.sample import Record
@@ -52,6 +52,11 @@ def folder(path: Path, *outcomes: str, waived: bool = False, run: str = "5eed" *
 def waivers(path: Path, granted: date = DAY) -> tuple[Waiver, ...]:
     """A waiver of every finding of the run in that folder."""
     run = read(path)
+    return accepting(run, run.findings, granted)
+
+
+def accepting(run: Run, findings: Iterable[Finding], granted: date = DAY) -> tuple[Waiver, ...]:
+    """A waiver of each of these findings of the run."""
     cases = {case.id: case for case in run.cases}
     return tuple(
         Waiver(
@@ -68,7 +73,7 @@ def waivers(path: Path, granted: date = DAY) -> tuple[Waiver, ...]:
             expires=date(2027, 1, 31),
             place="waivers.yaml:3",
         )
-        for finding in run.findings
+        for finding in findings
     )
 
 

@@ -28,8 +28,7 @@ from reports.gate import Gate, judge, levels
 from reports.ledger import Finding, Run, read
 from reports.publish import publish
 from reports.verdict import decide
-from reports.waivers import Waiver, accepted_of, waiver_id
-from tests.reports import sample
+from tests.reports import bundles, sample
 
 ALLURE = Path(site.__file__).parent
 
@@ -119,25 +118,9 @@ def test_results_name_the_clauses_that_they_give_evidence_for(
     assert any(label(result, "clause") for result in results)
 
 
-def waived(run: Run, *findings: Finding, today: date = date(2026, 11, 21)) -> Gate:
+def waived(run: Run, *findings: Finding, today: date = bundles.DAY) -> Gate:
     """The gate on a run of which these findings are accepted."""
-    cases = {case.id: case for case in run.cases}
-    waivers = [
-        Waiver(
-            id=waiver_id(finding.id),
-            finding=finding.id,
-            case=None,
-            rule=finding.rule,
-            accepted=accepted_of(run, cases[finding.case], finding),
-            reason="The device is replaced in January.",
-            owner="Ward Systems",
-            approver="Privacy officer",
-            ticket="SEC-12",
-            granted=date(2026, 11, 21),
-            expires=date(2027, 1, 31),
-        )
-        for finding in findings
-    ]
+    waivers = bundles.accepting(run, findings)
     return judge(run, waivers, levels()["gate"], today)
 
 
@@ -153,12 +136,12 @@ def test_a_waived_finding_names_ticket_owner_and_end_and_still_fails(
     before = {one["fullName"]: one for one in results_of(hospital, tmp_path / "before")}
     results = with_gate(hospital, waived(hospital, finding), tmp_path / "r")
     (result,) = (one for one in results if finding.id in one["name"])
-    assert label(result, "owner") == ["Ward Systems"]
+    assert label(result, "owner") == ["Ward IT"]
     assert label(result, "ticket") == ["SEC-12"]
     assert label(result, "waived until") == ["2027-01-31"]
     assert "waived" in label(result, "tag")
     assert result["statusDetails"]["message"].endswith(
-        "[waived until 2027-01-31: SEC-12, owner Ward Systems, accepted by Privacy officer]"
+        "[waived until 2027-01-31: SEC-12, owner Ward IT, accepted by Privacy officer]"
     )
     because = [one["value"] for one in result["parameters"] if one["name"] == "accepted because"]
     assert because == ["The device is replaced in January."]

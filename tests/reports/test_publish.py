@@ -12,10 +12,8 @@ from pathlib import Path
 import pytest
 
 from conformance.cli import main
-from reports.ledger import read
 from reports.publish import ReportsError, publish
-from reports.waivers import Waiver, accepted_of
-from tests.reports import sample
+from tests.reports import bundles, sample
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -59,43 +57,23 @@ def test_the_ledger_is_not_touched(tmp_path: Path) -> None:
     assert (tmp_path / "evidence.jsonl").read_bytes() == before
 
 
-def accepting(folder: Path) -> Waiver:
-    """A waiver of the only finding of the run in `folder`."""
-    run = read(folder)
-    (finding,) = run.findings
-    return Waiver(
-        id="W-1",
-        finding=finding.id,
-        case=None,
-        rule=finding.rule,
-        accepted=accepted_of(run, run.cases[0], finding),
-        reason="The ward uses paper until the mend is there.",
-        owner="Ward Systems",
-        approver="Privacy Office",
-        ticket="SEC-1",
-        expires=date(2026, 12, 1),
-        granted=date(2026, 11, 20),
-        place="waivers.yaml:1",
-    )
-
-
 def test_waivers_are_kept_with_the_run_and_count_again(tmp_path: Path) -> None:
     sample.write(tmp_path, sample.small("fail", "pass"))
-    waiver = accepting(tmp_path)
+    (waiver,) = bundles.waivers(tmp_path)
     first = publish(tmp_path, waivers=[waiver], allure=False)
-    assert next(iter(first.gate.accepted.values())).owner == "Ward Systems"
+    assert next(iter(first.gate.accepted.values())).owner == "Ward IT"
     made = digests(tmp_path)
     again = publish(tmp_path, allure=False)
     assert again.gate == first.gate
     assert digests(tmp_path) == made
-    assert "Ward Systems" in (tmp_path / "summary.md").read_text("utf-8")
+    assert "Ward IT" in (tmp_path / "summary.md").read_text("utf-8")
     publish(tmp_path, waivers=(), allure=False)
     assert not (tmp_path / "waivers.json").exists()
 
 
 def test_a_waiver_ends_with_its_day_and_changes_no_verdict(tmp_path: Path) -> None:
     sample.write(tmp_path, sample.small("fail", "pass"))
-    waiver = replace(accepting(tmp_path), expires=date(2026, 11, 25))
+    waiver = replace(bundles.waivers(tmp_path)[0], expires=date(2026, 11, 25))
     before = publish(tmp_path, waivers=[waiver], today=date(2026, 11, 24), allure=False)
     after = publish(tmp_path, waivers=[waiver], today=date(2026, 11, 26), allure=False)
     assert (before.gate.exit_code, after.gate.exit_code) == (0, 1)
@@ -196,7 +174,7 @@ def test_the_command_answers_with_the_code_of_the_gate(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sample.write(tmp_path, sample.small("fail", "pass"))
-    publish(tmp_path, waivers=[accepting(tmp_path)], allure=False)
+    publish(tmp_path, waivers=bundles.waivers(tmp_path), allure=False)
     assert main(["report", str(tmp_path), "--no-allure", "--at", "2026-11-24"]) == 0
     told = capsys.readouterr().out
     assert "NOT CONFORMANT" in told

@@ -9,6 +9,7 @@ import secrets as random
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -39,6 +40,36 @@ def spellings(secret: str) -> set[bytes]:
         inner = encoded[4 * ((len(before) + 2) // 3) : -4]
         plain |= {inner, inner.replace("+", "-").replace("/", "_")}
     return {one.encode() for one in plain}
+
+
+PIECE = 16
+
+
+def found(texts: set[bytes], content: bytes) -> set[bytes]:
+    """Those of the texts that are in the content, in one pass over it for all long ones.
+
+    Every long text has a whole piece of the content in it, at one of its first places.
+    """
+    short = {one for one in texts if len(one) < 2 * PIECE - 1}
+    places = defaultdict(list)
+    for text in texts - short:
+        for at in range(PIECE):
+            places[text[at : at + PIECE]].append((text, at))
+    seen = {one for one in short if one in content}
+    for start in range(0, len(content) - PIECE + 1, PIECE):
+        for text, at in places.get(content[start : start + PIECE], ()):
+            if content.startswith(text, max(start - at, 0)):
+                seen.add(text)
+    return seen
+
+
+def test_what_is_looked_for_is_found_wherever_it_begins() -> None:
+    texts = {random.token_bytes(length) for length in (5, 30, 31, 32, 47, 200)}
+    for before in range(2 * PIECE):
+        for text in texts:
+            content = bytes(before) + text + bytes(before % 3)
+            assert found(texts, content) == {text}
+            assert found(texts, content.replace(text[-2:], b"??")) == set()
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "two-workers"])
@@ -141,25 +172,23 @@ def test_no_secret_of_the_hospital_is_in_any_byte_of_any_artefact(tmp_path: Path
     assert len(tokens) > 20
     # What is looked for is there to be found: it did pass, and the target did log it.
     passed = b"".join(one.read_bytes() for one in tmp_path.glob("capture.*"))
-    assert any(spelling in passed for spelling in spellings(password))
-    assert all(token.encode() in passed for token in tokens)
+    assert found(spellings(password), passed)
+    issued = {token.encode() for token in tokens}
+    assert found(issued, passed) == issued
     files = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     names = {path.name for path in files}
     assert {"evidence.jsonl", "summary.json", "junit.xml", "target.log", "index.html"} <= names
     assert any(path.parent.name == "allure-results" for path in files)
     assert files[out / "target.log"].count(b"[redacted]") > 100
     everything = b"\n".join([*files.values(), said])
-    shown = [
-        (secret, spelling)
-        for secret in {*tokens, password, seed, *_inside(seed, pem)}
+    everywhere = {
+        spelling
+        for secret in (*tokens, password, seed, *_inside(seed, pem))
         for spelling in spellings(secret)
-        if spelling in everything
-    ]
-    assert shown == []
+    }
+    assert found(everywhere, everything) == set()
     raw = base64.b32decode(seed)
-    assert [
-        one for one in (raw, raw.hex().encode(), base64.b64encode(raw)[:-4]) if one in everything
-    ] == []
+    assert found({raw, raw.hex().encode(), base64.b64encode(raw)[:-4]}, everything) == set()
 
 
 def _inside(seed: str, pem: str) -> Iterator[str]:

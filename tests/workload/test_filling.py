@@ -17,7 +17,7 @@ from conformance.workload.plan import Actor, Plan, Step
 MINT = Mint(["north"], [("note", "text")], 3)
 ACTOR = Actor(
     "nurse", "north", headers={"Authorization": "Bearer t"}, cookies={"a": "1", "b": "2"},
-    path="/north", query={"tenant": "north"},
+    path="/north", query={"tenant": "north"}, naming={"X-Tenant": "north"},
 )  # fmt: skip
 PLAN = Plan("http://x", (ACTOR,), (), (), 1, 1, headers={"X-Any": "1"})
 
@@ -39,6 +39,7 @@ def test_paths_queries_and_headers_are_put_together() -> None:
     assert made.headers == {
         "Accept": "*/*",
         "X-Any": "1",
+        "X-Tenant": "north",
         "Authorization": "Bearer t",
         "Cookie": "a=1; b=2",
         "If-Match": '"3"',
@@ -46,6 +47,13 @@ def test_paths_queries_and_headers_are_put_together() -> None:
     }
     assert made.body == b""
     assert made.carried == ()
+
+
+def test_what_lies_outside_the_tenancy_names_no_tenant() -> None:
+    made = fill(Step("up", "GET", "/health", about=("health", "read"), tenancy=False))
+    assert made.path == "/health"
+    assert "X-Tenant" not in made.headers
+    assert made.headers["Authorization"] == "Bearer t"
 
 
 def test_made_up_texts_carry_markers_of_the_actors_tenant() -> None:
