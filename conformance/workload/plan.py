@@ -58,7 +58,8 @@ class Step:
     without any, 200 to 399. `creates` says where an answer gives the new record's id; the record
     is then known as `called`. `take` are further values of the answer. `think` are least and most
     seconds of a pause before the step. `asks` names the placeholder whose id the answer has to be
-    about, and `answers` where it says so. An answered `writes` is a write acknowledged. Without `tenancy` it names no tenant.
+    about, and `answers` where it says so. An answered `writes` is a write acknowledged.
+    Without `tenancy` it names no tenant.
     """
 
     name: str
