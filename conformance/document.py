@@ -209,7 +209,9 @@ def _problems(error: ValidationError) -> Iterable[Problem]:
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             word = str(loc[-1])
-            message = f"unknown key {word!r}{meant(word, _known_names())}"
+            known = _known_names()
+            elsewhere = "; it belongs elsewhere in the file"
+            message = f"unknown key {word!r}{elsewhere if word in known else meant(word, known)}"
         elif item["type"] == "missing":
             message = "required, but not there"
         yield Problem(loc, message)

@@ -133,6 +133,37 @@ def _render_string(template: str, lookup: Lookup, field: str) -> Any:
     return _PLACEHOLDER.sub(lambda match: str(_value(match, lookup, field)), template)
 
 
+_QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")
+
+
+def render_jsonpath(template: str, lookup: Lookup) -> str:
+    """A JSONPath with every placeholder filled: between quotes as text, elsewhere as a literal.
+
+    A literal has the type of its value, so that a number is found among numbers (RFC 9535 section
+    2.3.5.2.2 calls no number equal to a text). Raises Unfilled.
+    """
+    filled, at = [], 0
+    for quoted in _QUOTED.finditer(template):
+        filled.append(_literals(template[at : quoted.start()], lookup))
+        filled.append(_within(quoted[0], lookup))
+        at = quoted.end()
+    return "".join([*filled, _literals(template[at:], lookup)])
+
+
+def _literals(part: str, lookup: Lookup) -> str:
+    return _PLACEHOLDER.sub(lambda match: json.dumps(_value(match, lookup, "")), part)
+
+
+def _within(quoted: str, lookup: Lookup) -> str:
+    """A text of a JSONPath, in which its own quotation marks and backslashes are escaped."""
+
+    def one(match: re.Match[str]) -> str:
+        text = str(_value(match, lookup, "")).replace("\\", "\\\\")
+        return text.replace(quoted[0], f"\\{quoted[0]}")
+
+    return _PLACEHOLDER.sub(one, quoted)
+
+
 def render_path(template: str, lookup: Lookup) -> str:
     """A path template with every value percent-encoded, so an id cannot change the route."""
 

@@ -482,9 +482,11 @@ class World:
             resource, name, tenant, read.exchange.answer, creator, parent, others, payload, key
         )
         if made is None:
+            looked = template.lookup
+            where = (looked.take["id"] if looked else template.id) or "$.id"
             raise NotBuilt(
-                f"{resource} was made, but there is no id at {template.id or '$.id'} "
-                f"in the answer to {template.request}",
+                f"{resource} was made, but there is no id at {where} in the answer to "
+                f"{(looked or template).request}",
                 read.exchange,
             )
         for persona, relation in need.items():

@@ -54,7 +54,7 @@ def _race(target: Target, loc: Loc, race: Race) -> Iterator[Problem]:
         if reading.find is not None:
             yield from valued(target, (*here, "find"), reading.find, known)
             try:
-                compile_path(reading.find)
+                compile_path(template_values.render_jsonpath(reading.find, lambda *_named: 0))
             except JSONPathError as error:
                 yield Problem((*here, "find"), f"is not a JSONPath (RFC 9535): {error}")
     for place, action in enumerate(race.tidy):

@@ -136,11 +136,18 @@ def _cases(target: Target, profile: Profile, kind: type[AnyLedger], example: str
     # Time goes forward, so that nobody meets what another pin left in their future.
     for pin, name, tenant in sorted(pairs, key=lambda one: (_over(one[0]), one[0].id, one[2])):
         found = True
-        yield replace(
-            WHOLE, tenant=tenant, kind="create", expected=Expected.ALLOW, variant=f"{name}.{pin.id}"
-        )
+        where = _where(target, of_kind[name], tenant)
+        variant = f"{name}.{where}{pin.id}"
+        yield replace(WHOLE, tenant=tenant, kind="create", expected=Expected.ALLOW, variant=variant)
     if not found:
         yield unclaimed("tenants.NAME.timezone", "north: {timezone: America/New_York}")
+
+
+def _where(target: Target, ledger: AnyLedger, tenant: str) -> str:
+    """What tells the pins of tenants apart, where each has those of its own zone."""
+    assert target.clock is not None
+    many = sum(1 for _ in _zones(target, ledger, target.clock, Profile.FULL)) > 1
+    return f"{tenant}." if target.clock.zone is None and many else ""
 
 
 def _over(pin: Pin) -> datetime:
@@ -258,7 +265,9 @@ _PINS: Mapping[type, Callable[[AnyLedger, str, Clock, Profile], tuple[Pin, ...]]
 def pin_of(target: Target, case: Case) -> Pin:
     """The pin that the variant of a case names."""
     name, _, pin = (case.variant or "").partition(".")
-    return _known(_Same(target), name, case.tenant or "")[pin]
+    tenant = case.tenant or ""
+    where = _where(target, target.ledgers[name], tenant)
+    return _known(_Same(target), name, tenant)[pin.removeprefix(where)]
 
 
 class _Same:

@@ -378,7 +378,7 @@ def _observed(
     reads = _pages(here, asked)
     found: list[Any] = []
     if reading.find is not None:
-        path = str(here.filled(reading.find))
+        path = here.found_at(reading.find)
         for read in reads:
             if read.exchange.answer is not None:
                 found += values(path, parsed(read.exchange.answer))

@@ -598,7 +598,7 @@ def _misses(
         return (None if last.outcome.refused else f"answered {last.status}"), seen
     if last.outcome is not Outcome.ALLOWED:
         return f"got {last.status}", seen
-    path = str(stage.filled(reading.find))
+    path = stage.found_at(reading.find or "$")
     found = [
         value
         for read in reads

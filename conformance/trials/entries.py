@@ -233,7 +233,10 @@ def concerned_in(world: World, lineage: Mapping[str, Instance]) -> frozenset[str
 
 
 def given_out(world: World, tenant: str, answer: Answer) -> frozenset[str]:
-    """The patients of records that an answer shows, as far as this run planted them."""
+    """The patients of records that an answer shows, as far as this run planted them.
+
+    A short id may be that of anything, so it takes one of the record's markers beside it.
+    """
     patient = trail_of(world).patient or ""
     data = parsed(answer)
     text = decode(answer.body)
@@ -242,8 +245,8 @@ def given_out(world: World, tenant: str, answer: Answer) -> frozenset[str]:
     marked = {planted.instance for planted in world.mint.find(text).values()}
     for instance in world.instances.values():
         identity = str(instance.id)
-        of_text = data is None and len(identity) >= _EXACT_ID and identity in text
-        if instance.tenant == tenant and (identity in shown or of_text or instance.key in marked):
+        named = identity in (text if data is None else shown) and len(identity) >= _EXACT_ID
+        if instance.tenant == tenant and (named or instance.key in marked):
             of = instance.lineage().get(patient)
             if of is not None:
                 found.add(str(of.id))

@@ -14,7 +14,7 @@ from conformance.model import Because, Case, Exchange, Outcome, Read, Trial
 from conformance.oracles import altered, marked
 from conformance.oracles.hidden import Hidden, Knock, Page, Pages
 from conformance.paths import METHODS, ONCE, OVERRIDES, Spelling, aliases, spellings, versions
-from conformance.schema import Request
+from conformance.schema import Request, placeholders_in
 from conformance.sources.hidden import main_read, ungranted
 from conformance.target import SAFE_KINDS, Operation
 from conformance.trials.pages import walk
@@ -147,6 +147,9 @@ def _fitting_body(world: World, setting: Setting) -> Any:
             named = world.target.needs(setting.resource, operation)
             known_here = all(one in setting.lineage for one in named)
             fills = "ids" not in operation.placeholders and "term" not in operation.placeholders
+            if setting.instance is None:
+                own = ("id", f"{setting.resource}.")
+                fills &= not any(one.startswith(own) for one in placeholders_in(operation.json_))
             if described.kind(name) == kind and operation.json_ and known_here and fills:
                 return operation.json_
     return None

@@ -156,7 +156,7 @@ def _found(stage: Stage, looking: Looking, exchanges: list[Exchange]) -> Iterato
     """What the JSONPath finds in the answer, or in all pages of it."""
     asked = stage.asked(looking)
     template = asked.template
-    path = str(stage.filled(looking.find))
+    path = stage.found_at(looking.find or "$")
     for count, read in enumerate(_pages(stage, looking, asked), 1):
         answer = read.exchange.answer
         if read.outcome is not Outcome.ALLOWED or answer is None:

@@ -7,10 +7,12 @@ from typing import Any
 
 from conformance import policy
 from conformance.claims import Channel
+from conformance.comparison import parsed
 from conformance.doors import Door, doors
+from conformance.extraction import values
 from conformance.instances import Instance, NotBuilt
 from conformance.login import Credentials
-from conformance.model import Case, Outcome, Read, Scenario, Step
+from conformance.model import Answer, Case, Outcome, Read, Scenario, Step
 from conformance.session import Session
 from conformance.sources.identity import makeable, persona_of, way_of
 from conformance.target import SAFE_KINDS
@@ -256,17 +258,21 @@ def _in_collection(
     if operation.finds or "term" in operation.placeholders:
         given["term"] = searched(world, instance, operation.finds)
     payload = world.payload(case.persona, resource, anchor.tenant, lineage, **given)
-    # A mask may leave nothing of it but its id.
-    markers = frozenset(instance.markers) | {str(instance.id).lower()}
+
+    def shows(answer: Answer) -> bool:
+        """Whether the record is there; a mask may leave nothing of it but its id."""
+        if any(marker in answer.text.lower() for marker in instance.markers):
+            return True
+        rows = values(operation.items, parsed(answer)) if operation.items else ()
+        ids = {str(one) for row in rows for one in values(operation.item_id or "$.id", row)}
+        return str(instance.id) in ids
 
     def page(purpose: str) -> tuple[Read, bool]:
         """The page that shows the record, or the last one."""
         assert case.persona
         read: Read | None = None
         for read in walk(world, case.persona, resource, name, payload, purpose):
-            answer = read.exchange.answer
-            text = answer.text.lower() if answer else ""
-            if any(marker in text for marker in markers):
+            if read.exchange.answer is not None and shows(read.exchange.answer):
                 return read, True
         if read is None:
             raise NotBuilt(f"{resource}.{name} gave no page")
@@ -279,9 +285,11 @@ def _in_collection(
         )
     steps = [opens(f"{resource}.{name} while the relation lasts", before)]
     steps.append(opens("the end of the relation", _end(world, case, anchor)))
-    after, _ = page("attempt")
+    after, still = page("attempt")
     says = f"the record in {resource}.{name} after its end"
-    steps.append(stays_shut(says, after, "stale.relation", proof=markers))
+    # Without the record whatever else the page shows proves nothing.
+    proof = None if still else frozenset[str]()
+    steps.append(stays_shut(says, after, "stale.relation", proof=proof))
     alive = knock(world, case.persona, door_of(world, case.persona), "control")
     return Scenario(case, (*steps, opens("what else the persona may do", alive)))
 

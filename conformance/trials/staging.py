@@ -17,7 +17,7 @@ from conformance.model import Answer, Exchange, Message, Outcome, Read, Relation
 from conformance.races import Action, Preparing
 from conformance.schema import Request, changed
 from conformance.target import ANONYMOUS, Operation
-from conformance.template import Lookup, Unfilled, render
+from conformance.template import Lookup, Unfilled, render, render_jsonpath
 from conformance.world import World
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -181,6 +181,14 @@ class Stage:
         payload = self.world.payload(ANONYMOUS, "race", self.tenant, {})
         try:
             return render(template, self._names(payload.lookup))
+        except Unfilled as problem:
+            raise NotBuilt(str(problem)) from None
+
+    def found_at(self, path: str) -> str:
+        """A JSONPath with the placeholders of this round. Raises NotBuilt."""
+        payload = self.world.payload(ANONYMOUS, "race", self.tenant, {})
+        try:
+            return render_jsonpath(path, self._names(payload.lookup))
         except Unfilled as problem:
             raise NotBuilt(str(problem)) from None
 

@@ -220,6 +220,7 @@ def test_every_wrong_name_is_reported_at_once(tmp_path: Path) -> None:
 # (the mistake, where it is reported, what is said); a place of None is not checked.
 MISTAKES: dict[str, tuple[tuple[str, str], str | None, str]] = {
     "key": (("name: Ward", "nam: Ward"), None, "unknown key 'nam'; did you mean 'name'?"),
+    "misplaced": (("name: Ward", "shows: Ward"), None, "'shows'; it belongs elsewhere in the file"),
     "required": (("name: Ward, ", ""), None, "system.name: required"),
     "host": (
         ("http://127.0.0.1:8000", "https://ward.example"),

@@ -6,8 +6,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from conformance.extraction import values
 from conformance.schema import Request
-from conformance.template import FILTERS, Lookup, Unfilled, render, render_path
+from conformance.template import FILTERS, Lookup, Unfilled, render, render_jsonpath, render_path
 
 
 def given(**values: Any) -> Lookup:
@@ -179,3 +180,25 @@ def test_an_id_of_dots_cannot_change_the_route(value: str) -> None:
     path = render_path("/patients/{id}/notes", lookup)
     assert path.split("/")[2] not in {".", ".."}
     assert unquote(path) == f"/patients/{value}/notes"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "found"),
+    [
+        ("$[?@.slot == {slot.id}].by", 5, ["ada"]),
+        ("$[?@.slot == {slot.id}].by", "5", ["bo"]),
+        ("$[?@.slot == '{slot.id}'].by", 5, ["bo"]),
+        ('$[?@.by == "{slot.id}" && @.slot == 7].slot', 'it\'s \\ "so"', [7]),
+        ("$[?@.by == '{slot.id}' && @.slot == 7].slot", 'it\'s \\ "so"', [7]),
+        ("$[?@.by == {slot.id}].slot", 'it\'s \\ "so"', [7]),
+    ],
+)
+def test_in_a_jsonpath_values_are_literals_or_text_between_quotes(
+    path: str, value: Any, found: list[Any]
+) -> None:
+    data = [
+        {"slot": 5, "by": "ada"},
+        {"slot": "5", "by": "bo"},
+        {"slot": 7, "by": 'it\'s \\ "so"'},
+    ]
+    assert values(render_jsonpath(path, given(slot_id=value)), data) == found
