@@ -11,7 +11,7 @@ import hashlib
 import re
 import time
 import warnings
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -223,9 +223,29 @@ class Driver:
 
     def _counts(self, check: str, draft: Draft, exchange: Exchange) -> bool:
         """Whether what a check says is worth saying."""
-        if check == "negative_data_rejection" and self._only_adds(draft):
+        if check == "negative_data_rejection" and (
+            self._only_adds(draft) or self._only_lacks_credentials(draft)
+        ):
             return False
         return _counts(check, draft, exchange)
+
+    def _only_lacks_credentials(self, draft: Draft) -> bool:
+        """Whether all that is wrong is a credential, in whose place the persona's own is sent."""
+        operation = self._find(draft.label)
+        if draft.stranger or operation is None:
+            return False
+        return bool(self._invalid(self._case(operation, draft))) and not self.invalid(draft)
+
+    def _signed(self, draft: Draft, operation: Any) -> Draft:
+        """The draft with the persona's credentials, as far as the document names them."""
+        own = {name.lower(): value for name, value in self._credentials.items()}
+        pairs = (one.partition("=") for one in own.pop("cookie", "").split("; ") if one)
+        cookies = {name: value for name, _, value in pairs}
+        return replace(
+            draft,
+            headers={**draft.headers, **_described(operation.headers, own, str.lower)},
+            cookies={**draft.cookies, **_described(operation.cookies, cookies, str)},
+        )
 
     def _only_adds(self, draft: Draft) -> bool:
         """Whether all that is wrong are query parameters that the document does not name.
@@ -326,8 +346,7 @@ class Driver:
         operation = self._find(draft.label)
         if operation is None:
             return None, [], frozenset()
-        case = self._case(operation, draft)
-        invalid = self._invalid(case)
+        case, invalid = self._case(operation, draft), self.invalid(draft)
         self._sent.clear()
         headers = {} if draft.stranger else self._credentials
         try:
@@ -361,9 +380,12 @@ class Driver:
         return exchange, found, invalid
 
     def invalid(self, draft: Draft) -> frozenset[str]:
-        """The parts of a draft that the document rules out."""
+        """The parts of a draft, as it is sent, that the document rules out."""
         operation = self._find(draft.label)
-        return self._invalid(self._case(operation, draft)) if operation is not None else frozenset()
+        if operation is None:
+            return frozenset()
+        sent = draft if draft.stranger else self._signed(draft, operation)
+        return self._invalid(self._case(operation, sent))
 
     def _invalid(self, case: Case[Any]) -> frozenset[str]:
         validator = self.schema.adapter.jsonschema_validator_cls
@@ -487,6 +509,14 @@ def _counts(check: str, draft: Draft, exchange: Exchange) -> bool:
         media = draft.media_type or ""
         return draft.body is ABSENT or "json" in media or "form" in media
     return True
+
+
+def _described(
+    parameters: Any, values: Mapping[str, str], spelt: Callable[[str], str]
+) -> dict[str, str]:
+    """Those of the values that a document's parameters name, by the names that it uses."""
+    names = (str(one.name) for one in parameters)
+    return {name: values[spelt(name)] for name in names if spelt(name) in values}
 
 
 def _known(given: Mapping[str, Any], described: Any) -> dict[str, Any]:

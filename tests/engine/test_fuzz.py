@@ -12,6 +12,7 @@ from conformance.cases import WHOLE, Profile
 from conformance.consistency import check
 from conformance.fuzz import beyond, matching, plan, recipes, wrong
 from conformance.fuzz.drafts import ABSENT, Draft
+from conformance.fuzz.driver import Driver
 from conformance.fuzz.history import Campaign, Effect, Suspicion, Tried
 from conformance.fuzz.settings import CHECKS, Fuzz
 from conformance.model import (
@@ -295,6 +296,51 @@ def test_smaller_drafts_say_less() -> None:
     assert found
     assert all(one.size <= draft.size for one in found)
     assert any(one.body == {"d": 40} for one in found)
+
+
+# --- the driver --------------------------------------------------------------------------------
+
+
+class _Steered:
+    """A campaign that changes nothing and sends nothing."""
+
+    def reshape(self, draft: Draft, kept: frozenset[str]) -> Draft:
+        return draft
+
+    def examples(self, label: str) -> tuple[Draft, ...]:
+        return ()
+
+    def deliver(self, message: Message, draft: Draft, phase: str) -> Exchange:
+        raise AssertionError("nothing is sent here")
+
+    def stopped(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("scheme", "credentials"),
+    [
+        ({"in": "cookie", "name": "sid"}, {"Cookie": "theme=dark; sid=s3cret"}),
+        ({"in": "header", "name": "X-Key"}, {"x-key": "s3cret"}),
+    ],
+    ids=["cookie", "header"],
+)
+def test_a_credential_that_is_sent_is_not_missing(
+    scheme: dict[str, str], credentials: dict[str, str]
+) -> None:
+    number = {"name": "n", "in": "query", "required": True, "schema": {"type": "integer"}}
+    document = {
+        "openapi": "3.0.3",
+        "info": {"title": "A clinic", "version": "1"},
+        "security": [{"key": []}],
+        "components": {"securitySchemes": {"key": {"type": "apiKey", **scheme}}},
+        "paths": {"/beds": {"get": {"parameters": [number], "responses": {"200": {}}}}},
+    }
+    driver = Driver(document, "http://127.0.0.1", credentials, (), 1, _Steered(), 1.0)
+    right = Draft("GET /beds", "GET", query={"n": 1})
+    assert driver.invalid(right) == frozenset()
+    assert driver.invalid(replace(right, query={"n": "x"})) == {"query"}
+    assert driver.invalid(replace(right, stranger=True)) != frozenset()
 
 
 # --- one wrong value ---------------------------------------------------------------------------
