@@ -14,7 +14,7 @@ from conformance.fuzz.driver import Driver
 from conformance.fuzz.history import Effect, Suspicion, Tried
 from conformance.instances import NotBuilt
 from conformance.login import LoginFailed
-from conformance.model import Because, Case, Exchange, Expected, Outcome, Read, Relation, Trial
+from conformance.model import Because, Case, Exchange, Expected, Read, Relation, Trial
 from conformance.target import ANONYMOUS, Target
 from conformance.trials.setting import differ, read_back, set_up, subject, unproved_by
 from conformance.wire import Unreachable
@@ -413,8 +413,8 @@ def cooked(
     if rule == "fuzz.no_answer":
         shown = answer is None
     elif answer is not None and rule == "fuzz.accepted":
-        taken = campaign.outcome(("", ""), exchange) is Outcome.ALLOWED
-        shown = bool(invalid) and taken and answer.status < 300
+        taken = 200 <= answer.status < 300 and not campaign.declined(last.label, exchange)
+        shown = bool(invalid) and taken
     elif answer is not None and rule == "fuzz.refused":
         shown = not invalid and answer.status in _INVALID
     elif answer is not None and rule in _BY_STATUS:

@@ -51,7 +51,9 @@ def beyond(campaign: Campaign, driver: Driver, labels: Sequence[str], told: Told
             for one in found:
                 told.objections.setdefault((one.check, one.label, one.essence), one)
             part = "body" if draft.body != good.body else "query"
-            if exchange is not None and 200 <= status < 300 and part in invalid:
+            if exchange is None or not 200 <= status < 300 or part not in invalid:
+                continue
+            if not campaign.declined(label, exchange):
                 name = _differs(good.body, draft.body) or _differs(good.query, draft.query) or "?"
                 told.objections.setdefault(
                     (_CHECK, label, name),

@@ -226,6 +226,13 @@ class Campaign:
         """What an answer says happened."""
         return outcome_of(self.target, about, exchange, self.world.catch_all)
 
+    def declined(self, label: str, exchange: Exchange) -> bool:
+        """Whether the answer says that nothing was done, whatever its status."""
+        operation = self.operations.get(label)
+        ways = [way.about for way in operation.ways] if operation is not None else []
+        said = {self.outcome(about, exchange) for about in ways or [("", "")]}
+        return said.isdisjoint({Outcome.ALLOWED, Outcome.BROKEN})
+
     def written(self, draft: Draft) -> dict[str, Any]:
         """A draft as a step of a recipe."""
         return recipes.written(draft, self.symbol_of)

@@ -53,6 +53,10 @@ _EXPECTED: Mapping[str, tuple[str, ...]] = {
         "400", "401", "403", "404", "406", "409", "412", "415", "422", "428", "429", "5xx",
     ),
 }  # fmt: skip
+_TAKEN = frozenset(
+    {"negative_data_rejection", "missing_required_header", "ignored_auth", "use_after_free"}
+)
+"""The checks by which a request was served that should not have been."""
 _STATELESS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -93,6 +97,9 @@ class Steering(Protocol):
 
     def deliver(self, message: Message, draft: Draft, phase: str) -> Exchange:
         """Send a message made from the draft."""
+
+    def declined(self, label: str, exchange: Exchange) -> bool:
+        """Whether the answer says that nothing was done, whatever its status."""
 
     def stopped(self) -> bool:
         """Whether enough was sent, or nothing answers any more."""
@@ -223,6 +230,8 @@ class Driver:
 
     def _counts(self, check: str, draft: Draft, exchange: Exchange) -> bool:
         """Whether what a check says is worth saying."""
+        if check in _TAKEN and self._steering.declined(draft.label, exchange):
+            return False
         if check == "negative_data_rejection" and (
             self._only_adds(draft) or self._only_lacks_credentials(draft)
         ):

@@ -147,9 +147,10 @@ def _fitting_body(world: World, setting: Setting) -> Any:
             named = world.target.needs(setting.resource, operation)
             known_here = all(one in setting.lineage for one in named)
             fills = "ids" not in operation.placeholders and "term" not in operation.placeholders
-            if setting.instance is None:
-                own = ("id", f"{setting.resource}.")
-                fills &= not any(one.startswith(own) for one in placeholders_in(operation.json_))
+            if setting.about != setting.resource:
+                # There is no record here whose id or facts the body could name.
+                heads = {one.split(".")[0] for one in placeholders_in(operation.json_)}
+                fills &= heads.isdisjoint({"id", setting.resource})
             if described.kind(name) == kind and operation.json_ and known_here and fills:
                 return operation.json_
     return None

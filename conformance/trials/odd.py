@@ -638,7 +638,10 @@ def _turn_away(trying: _Try) -> None:
 
 def _says_invalid(read: Read) -> bool:
     answer = read.exchange.answer
-    return answer is not None and answer.status in {400, 422}
+    if answer is None:
+        return False
+    # Some say so with a success, and `outcomes` tells what it means.
+    return answer.status in {400, 422} or (answer.status < 300 and read.outcome is Outcome.INVALID)
 
 
 def _is_free(said: Property) -> bool:

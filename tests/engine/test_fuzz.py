@@ -301,22 +301,6 @@ def test_smaller_drafts_say_less() -> None:
 # --- the driver --------------------------------------------------------------------------------
 
 
-class _Steered:
-    """A campaign that changes nothing and sends nothing."""
-
-    def reshape(self, draft: Draft, kept: frozenset[str]) -> Draft:
-        return draft
-
-    def examples(self, label: str) -> tuple[Draft, ...]:
-        return ()
-
-    def deliver(self, message: Message, draft: Draft, phase: str) -> Exchange:
-        raise AssertionError("nothing is sent here")
-
-    def stopped(self) -> bool:
-        return False
-
-
 @pytest.mark.parametrize(
     ("scheme", "credentials"),
     [
@@ -336,7 +320,7 @@ def test_a_credential_that_is_sent_is_not_missing(
         "components": {"securitySchemes": {"key": {"type": "apiKey", **scheme}}},
         "paths": {"/beds": {"get": {"parameters": [number], "responses": {"200": {}}}}},
     }
-    driver = Driver(document, "http://127.0.0.1", credentials, (), 1, _Steered(), 1.0)
+    driver = Driver(document, "http://127.0.0.1", credentials, (), 1, _Nobody(), 1.0)
     right = Draft("GET /beds", "GET", query={"n": 1})
     assert driver.invalid(right) == frozenset()
     assert driver.invalid(replace(right, query={"n": "x"})) == {"query"}
@@ -502,6 +486,9 @@ class _Nobody:
     def deliver(self, message: Message, draft: Draft, phase: str) -> Exchange:
         raise AssertionError("nothing is sent")
 
+    def declined(self, label: str, exchange: Exchange) -> bool:
+        return exchange.answer is not None and b'"ok":false' in exchange.answer.body
+
     def stopped(self) -> bool:
         return True
 
@@ -518,8 +505,6 @@ class _Nobody:
 def test_a_parameter_that_nobody_named_is_no_wrong_value(
     query: dict[str, Any], counts: bool
 ) -> None:
-    from conformance.fuzz.driver import Driver
-
     paths = {"/patients": {"get": {**DOCUMENT["paths"]["/patients"]["get"], "responses": {}}}}
     document = {"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": paths}
     driver = Driver(document, "http://127.0.0.1:1", {}, (), 1, _Nobody(), 1.0)
@@ -528,3 +513,5 @@ def test_a_parameter_that_nobody_named_is_no_wrong_value(
     request = Message("GET", "http://127.0.0.1:1/patients", (), b"")
     served = Exchange("e1", "nurse", "fuzz", request, Answer(200, (), b""), None, 0.0, 0.0)
     assert driver._counts("negative_data_rejection", draft, served) is counts
+    declined = replace(served, answer=Answer(200, (), b'{"ok":false}'))
+    assert not driver._counts("negative_data_rejection", draft, declined)
