@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 import re
 import time
 import warnings
@@ -57,6 +58,8 @@ _TAKEN = frozenset(
     {"negative_data_rejection", "missing_required_header", "ignored_auth", "use_after_free"}
 )
 """The checks by which a request was served that should not have been."""
+_LACKING = frozenset({"negative_data_rejection", "missing_required_header"})
+"""The checks by which a part of a request was missing."""
 _STATELESS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -65,6 +68,7 @@ _STATELESS = (
     "response_schema_conformance",
 )
 _ORDINARY = frozenset({"No examples in schema", "Time limit reached", "Interrupted"})
+_NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})(\.\d{1,17})?")
 _CONTAINERS = (
     ("path", ParameterLocation.PATH),
     ("query", ParameterLocation.QUERY),
@@ -232,9 +236,9 @@ class Driver:
         """Whether what a check says is worth saying."""
         if check in _TAKEN and self._steering.declined(draft.label, exchange):
             return False
-        if check == "negative_data_rejection" and (
-            self._only_adds(draft) or self._only_lacks_credentials(draft)
-        ):
+        if check == "negative_data_rejection" and self._only_adds(draft):
+            return False
+        if check in _LACKING and self._only_lacks_credentials(draft):
             return False
         return _counts(check, draft, exchange)
 
@@ -265,12 +269,7 @@ class Driver:
         operation = self._find(draft.label)
         if operation is None:
             return False
-        named = replace(
-            draft,
-            query=_known(draft.query, operation.query),
-            headers=_known(draft.headers, operation.headers),
-            cookies=_known(draft.cookies, operation.cookies),
-        )
+        named = replace(draft, query=_known(draft.query, operation.query))
         return len(named.query) < len(draft.query) and not self.invalid(named)
 
     @property
@@ -394,6 +393,13 @@ class Driver:
         if operation is None:
             return frozenset()
         sent = draft if draft.stranger else self._signed(draft, operation)
+        sent = replace(
+            sent,
+            path=_typed(sent.path, operation.path_parameters),
+            query=_typed(sent.query, operation.query),
+            headers=_known(sent.headers, operation.headers),
+            cookies=_known(sent.cookies, operation.cookies),
+        )
         return self._invalid(self._case(operation, sent))
 
     def _invalid(self, case: Case[Any]) -> frozenset[str]:
@@ -518,6 +524,21 @@ def _counts(check: str, draft: Draft, exchange: Exchange) -> bool:
         media = draft.media_type or ""
         return draft.body is ABSENT or "json" in media or "form" in media
     return True
+
+
+def _typed(given: Mapping[str, Any], described: Any) -> dict[str, Any]:
+    """The values of a path or query, which is text, as the numbers that they stand for."""
+    numbers = {
+        str(one.name)
+        for one in described
+        if (one.definition.get("schema") or one.definition).get("type") in {"integer", "number"}
+    }
+    return {
+        name: json.loads(one)
+        if name in numbers and isinstance(one, str) and _NUMBER.fullmatch(one)
+        else one
+        for name, one in given.items()
+    }
 
 
 def _described(

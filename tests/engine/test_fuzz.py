@@ -323,6 +323,7 @@ def test_a_credential_that_is_sent_is_not_missing(
     driver = Driver(document, "http://127.0.0.1", credentials, (), 1, _Nobody(), 1.0)
     right = Draft("GET /beds", "GET", query={"n": 1})
     assert driver.invalid(right) == frozenset()
+    assert driver.invalid(replace(right, query={"n": "1"}, headers=credentials)) == frozenset()
     assert driver.invalid(replace(right, query={"n": "x"})) == {"query"}
     assert driver.invalid(replace(right, stranger=True)) != frozenset()
 
