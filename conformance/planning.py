@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import importlib.util
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,7 +54,7 @@ def load_suite(path: Path) -> ModuleType:
 
 def planned(target: Target, suites: Iterable[Path], profile: Profile) -> list[Planned]:
     """Every case of the suites, in their order. Raises BrokenSuite."""
-    found = []
+    found: list[Planned] = []
     for path in suites:
         module = load_suite(path)
         for test in vars(module).values():
@@ -61,6 +62,10 @@ def planned(target: Target, suites: Iterable[Path], profile: Profile) -> list[Pl
                 found += [
                     Planned(case, test) for case in suite.cases_of(test, path.stem, target, profile)
                 ]
+    ids = Counter(one.case.id for one in found)
+    for name, times in ids.items():
+        if times > 1:
+            raise BrokenSuite(f"{times} cases have the id {name}; names in the target file clash")
     return found
 
 

@@ -275,6 +275,8 @@ def _refused_as_declared(sheet: Sheeted, one: Tried) -> Verdict | None:
     declared = sheet.applied.refused
     if answer is None or answer.status in declared:
         return None
+    if answer.status < 300 and one.read.outcome is Outcome.INVALID:
+        return None  # it says so by its body, as `outcomes` declares
     return failed(
         "wrong-refusal",
         "table.refusal",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,12 @@ def test_what_must_be_refused_and_is_not() -> None:
 def test_a_refusal_with_another_status_is_less() -> None:
     verdict = follows(sheet(tried(None, 400, level=101), kind="range"))
     assert verdict.rule == "table.refusal"
+
+
+def test_a_refusal_may_come_with_a_success_that_says_so() -> None:
+    one = tried(None, 200, level=101)
+    one = replace(one, read=replace(one.read, outcome=Outcome.INVALID))
+    assert follows(sheet(one, kind="range")).result is Result.PASS
 
 
 def test_what_is_plausible_may_not_be_refused() -> None:
