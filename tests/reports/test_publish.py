@@ -179,6 +179,6 @@ def test_the_command_answers_with_the_code_of_the_gate(
     told = capsys.readouterr().out
     assert "NOT CONFORMANT" in told
     assert "GATE: PASSED, WITH ACCEPTED RISKS" in told
-    assert main(["report", str(tmp_path), "--no-allure", "--at", "2026-12-24"]) == 1
+    assert main(["report", str(tmp_path), "--no-allure", "--at", "2027-02-24"]) == 1
     assert main(["report", str(tmp_path), "--no-allure", "--level", "strict"]) == 3
     assert json.loads((tmp_path / "waivers.json").read_text("utf-8"))
