@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -178,17 +178,16 @@ class Stage:
 
     def filled(self, template: Any) -> Any:
         """Any value with the placeholders of this round. Raises NotBuilt."""
-        payload = self.world.payload(ANONYMOUS, "race", self.tenant, {})
-        try:
-            return render(template, self._names(payload.lookup))
-        except Unfilled as problem:
-            raise NotBuilt(str(problem)) from None
+        return self._rendered(render, template)
 
     def found_at(self, path: str) -> str:
         """A JSONPath with the placeholders of this round. Raises NotBuilt."""
+        return str(self._rendered(render_jsonpath, path))
+
+    def _rendered(self, how: Callable[[Any, Lookup], Any], template: Any) -> Any:
         payload = self.world.payload(ANONYMOUS, "race", self.tenant, {})
         try:
-            return render_jsonpath(path, self._names(payload.lookup))
+            return how(template, self._names(payload.lookup))
         except Unfilled as problem:
             raise NotBuilt(str(problem)) from None
 
