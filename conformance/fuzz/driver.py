@@ -528,17 +528,21 @@ def _counts(check: str, draft: Draft, exchange: Exchange) -> bool:
 
 def _typed(given: Mapping[str, Any], described: Any) -> dict[str, Any]:
     """The values of a path or query, which is text, as the numbers that they stand for."""
-    numbers = {
-        str(one.name)
-        for one in described
-        if (one.definition.get("schema") or one.definition).get("type") in {"integer", "number"}
-    }
+    numbers = {str(one.name) for one in described if _is_number(one.definition)}
     return {
         name: json.loads(one)
         if name in numbers and isinstance(one, str) and _NUMBER.fullmatch(one)
         else one
         for name, one in given.items()
     }
+
+
+def _is_number(parameter: Mapping[str, Any]) -> bool:
+    """Whether a parameter is a number and never a text; OpenAPI 3.1 may name several types."""
+    schema = parameter.get("schema", parameter)
+    kinds = schema.get("type") if isinstance(schema, dict) else None
+    named = set(kinds) if isinstance(kinds, list) else {kinds}
+    return bool(named & {"integer", "number"}) and "string" not in named
 
 
 def _described(

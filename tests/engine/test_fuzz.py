@@ -301,6 +301,19 @@ def test_smaller_drafts_say_less() -> None:
 # --- the driver --------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", ["integer", ["integer", "null"]])
+def test_a_number_in_a_query_is_text(kind: Any) -> None:
+    number = {"name": "n", "in": "query", "required": True, "schema": {"type": kind}}
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "A clinic", "version": "1"},
+        "paths": {"/beds": {"get": {"parameters": [number], "responses": {"200": {}}}}},
+    }
+    driver = Driver(document, "http://127.0.0.1", {}, (), 1, _Nobody(), 1.0)
+    assert driver.invalid(Draft("GET /beds", "GET", query={"n": "7"})) == frozenset()
+    assert driver.invalid(Draft("GET /beds", "GET", query={"n": "x"})) == {"query"}
+
+
 @pytest.mark.parametrize(
     ("scheme", "credentials"),
     [
