@@ -172,7 +172,7 @@ class Paging(Strict):
 
     param: str | None = Field(default=None, description="query parameter that moves on")
     start: int | None = Field(default=None, description="first value, for numbered pages")
-    step: int = 1
+    step: int = Field(default=1, description="how far it moves on; several rows, or one page")
     cursor: Extraction | None = Field(default=None, description="where the next value is found")
     link: Extraction | None = Field(default=None, description="where the next URL is found")
     size: str | None = Field(default=None, description="query parameter for rows on a page")

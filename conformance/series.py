@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from conformance import timings
-from conformance.model import Outcome, Result, Verdict
+from conformance import leafing, timings
+from conformance.leafing import Leafing
+from conformance.model import Exchange, Outcome, Result, Verdict
 from conformance.oracles import guessable
 from conformance.trials import Identifiers, Listing, Timing
 
@@ -70,6 +71,29 @@ def counts_what_it_shows(listing: Listing) -> Verdict:
             tuple(page.exchange for page in listing.pages[-2:]),
         )
     return Verdict(Result.PASS, "conform-allow", f"the total {total} is what is shown")
+
+
+def shows_each_once(listing: Listing) -> Verdict:
+    """Whoever leafs through a list meets every row of it, and each once.
+
+    Two walks by small pages must leave out, or repeat, the same row, which two walks by large
+    pages show at the same place.
+    """
+    walks = listing.leafings
+    gone = leafing.twice(leafing.lost(one) for one in walks)
+    if gone:
+        reason = f"{gone[0]} is on no page when it is read by small pages, and on the large one"
+        return Verdict(Result.FAIL, "incomplete", reason, "incomplete.page", _exchanges(walks[-1]))
+    more = leafing.twice(leafing.repeated(one) for one in walks)
+    if more:
+        reason = f"{more[0]} stands on more than one page, and in the list once"
+        return Verdict(Result.FAIL, "wrong-result", reason, "repeated", _exchanges(walks[-1]))
+    reason = "small pages show the rows of the large one" if walks else "it has no small pages"
+    return Verdict(Result.PASS, "conform-allow", reason)
+
+
+def _exchanges(one: Leafing) -> tuple[Exchange, ...]:
+    return tuple(page.exchange for page in one.pages)
 
 
 def unguessable(made: Identifiers) -> Verdict:

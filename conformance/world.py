@@ -75,7 +75,7 @@ class World:
         """Ids of exchanges with somebody who may have been given another role by fuzzing."""
         self.catch_all = catch_all
         self.readable: dict[tuple[tuple[str, ...], str], list[policy.Grant]] = {}
-        self.filled: set[tuple[str, str]] = set()
+        self.filled: set[tuple[str, str, str]] = set()
         self.rows_planted = 0
         self.controls: dict[tuple[str, str, str, str], Read] = {}
         self._shared: dict[tuple[Any, ...], Instance | NotBuilt] = {}

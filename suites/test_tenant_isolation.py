@@ -178,7 +178,13 @@ def test_batches_check_the_tenant_of_every_element(case: Case, harness: Harness)
 )
 def test_lists_hold_only_what_their_reader_may_see(case: Case, harness: Harness) -> None:
     """A list holds its reader's records on every page, nobody else's, and counts only those."""
-    harness.judge(case, trials.listing, series.holds_own, series.counts_what_it_shows)
+    harness.judge(
+        case,
+        trials.listing,
+        series.holds_own,
+        series.counts_what_it_shows,
+        series.shows_each_once,
+    )
 
 
 @cases(sources.gathering)

@@ -63,8 +63,12 @@ def follow(
     """Page after page of what `template` lists, as long as there is a next one."""
     first = template
     extra: dict[str, Any] = {}
+    step = paging.step if paging else 1
     if paging and paging.size:
-        extra[paging.size] = min(rows, paging.most or rows)
+        asked = min(rows, paging.most or rows)
+        if paging.step > 1:  # the parameter counts rows, not pages
+            asked = step = min(asked, paging.step)
+        extra[paging.size] = asked
     if paging and paging.start is not None and paging.param:
         extra[paging.param] = paging.start
     template = first.model_copy(update={"query": {**first.query, **extra}})
@@ -89,6 +93,6 @@ def follow(
         else:
             if not found:
                 return
-            following = int(extra[paging.param]) + paging.step
+            following = int(extra[paging.param]) + step
         extra[paging.param] = following
         template = first.model_copy(update={"query": {**first.query, **extra}})

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from conformance import policy, timings
+from conformance import leafing, policy, timings
 from conformance.canary import Planted
 from conformance.comparison import parsed
 from conformance.extraction import extract, values
-from conformance.instances import Instance, NotBuilt
-from conformance.model import Case, Read, Relation, Subject, Trial
+from conformance.instances import Instance, NotBuilt, Payload
+from conformance.leafing import Leafing
+from conformance.model import Case, Outcome, Read, Relation, Subject, Trial
 from conformance.target import SAFE_KINDS
 from conformance.trials.pages import PAGE_LIMIT, walk
 from conformance.trials.setting import (
@@ -29,7 +31,10 @@ from conformance.world import World
 
 @dataclass(frozen=True)
 class Listing:
-    """All pages of a list, what they claim to hold, and the instances that must be in them."""
+    """All pages of a list, what they claim to hold, and the instances that must be in them.
+
+    `leafings` are walks by small pages, as many as it takes to be sure.
+    """
 
     case: Case
     pages: tuple[Read, ...]
@@ -40,6 +45,7 @@ class Listing:
     complete: bool
     steady: bool = True
     paged: bool = True
+    leafings: tuple[Leafing, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -60,6 +66,11 @@ def listing(world: World, case: Case) -> Listing:
     Others may add rows at any time. So a count that disagrees counts only if the next walk finds
     the very same rows; if rows never stand still, the listing is not steady.
     """
+    found = _stood_still(world, case)
+    return replace(found, leafings=tuple(_leafed(world, case, found)))
+
+
+def _stood_still(world: World, case: Case) -> Listing:
     found = _listing(world, case)
     for _ in range(_WALKS):
         if found.agrees:
@@ -69,6 +80,55 @@ def listing(world: World, case: Case) -> Listing:
             return found
         found = following
     return found if found.agrees else replace(found, steady=False)
+
+
+def _leafed(world: World, case: Case, found: Listing) -> Iterator[Leafing]:
+    """Walks by small pages, each between two by large ones, until one is in order or two agree.
+
+    What goes wrong from the second page on hides in one large page. The rows of small pages need
+    no oracle of their own for leaks, every answer passes that.
+    """
+    assert case.resource and case.operation
+    paging = world.target.operation(case.resource, case.operation).next
+    if paging is None or not paging.size:
+        return
+    odd: list[Leafing] = []
+    while len(odd) < _WALKS and found.complete:
+        pages, ended = _small_pages(world, case, len(found.shown))
+        shown = tuple(_ids(world, case, pages))
+        one = Leafing(found.shown, shown, ended, found.shown, pages)
+        if not leafing.lost(one) and not leafing.repeated(one):
+            yield one
+            return
+        found = _listing(world, case)
+        odd.append(replace(one, after=found.shown))
+        yield odd[-1]
+        if leafing.agreed(odd):
+            return
+
+
+_SMALL_PAGES = 4
+_USUALLY_LEAST = 10
+"""Rows that a page has where targets refuse to make it smaller."""
+
+
+def _small_pages(world: World, case: Case, there: int) -> tuple[tuple[Read, ...], bool]:
+    """The first small pages of a list of `there` rows, and whether there are no more."""
+    assert case.persona and case.resource and case.operation
+    payload, _mine = _asking(world, case)
+    about = (case.persona, case.resource, case.operation)
+    pages: list[Read] = []
+    # Two rows show where one page begins and another ends; one, where there is no third.
+    for rows in (2 if there > 2 else 1, _USUALLY_LEAST):
+        pages = walk(world, *about, payload, "attempt", rows=rows, limit=_SMALL_PAGES)
+        if pages[0].outcome is Outcome.ALLOWED:
+            break
+    served = tuple(page for page in pages if page.outcome is Outcome.ALLOWED)
+    last = pages[-1]
+    # A following page that is refused for good ends the list as well: nobody can get further.
+    answer = last.exchange.answer
+    cut = last.outcome is not Outcome.ALLOWED and (answer is None or answer.status == 429)
+    return tuple(pages), bool(served) and len(pages) < _SMALL_PAGES and not cut
 
 
 def counting(world: World, case: Case) -> Listing:
@@ -95,7 +155,8 @@ def counting(world: World, case: Case) -> Listing:
     return replace(found, steady=False)
 
 
-def _listing(world: World, case: Case) -> Listing:
+def _asking(world: World, case: Case) -> tuple[Payload, Instance | None]:
+    """What the list is asked with, and the instance that must be in it."""
     assert case.persona and case.resource and case.operation and case.tenant
     operation = world.target.operation(case.resource, case.operation)
     mine = listed(world, case)
@@ -103,36 +164,42 @@ def _listing(world: World, case: Case) -> Listing:
     for name in world.target.needs(case.resource, operation):
         if name not in lineage:
             lineage[name] = world.obtain(name, case.tenant, {})
-    payload = world.payload(case.persona, case.resource, case.tenant, lineage)
+    return world.payload(case.persona, case.resource, case.tenant, lineage), mine
+
+
+def _listing(world: World, case: Case) -> Listing:
+    assert case.persona and case.resource and case.operation and case.tenant
+    operation = world.target.operation(case.resource, case.operation)
+    payload, mine = _asking(world, case)
     _plant_strangers(world, case)
     _fill_pages(world, case, mine)
     pages = walk(world, case.persona, case.resource, case.operation, payload, "attempt")
-    if operation.next and operation.next.size:
-        # Small pages as well: what goes wrong from the second page on hides in one large page.
-        # Their rows need no oracle of their own, every answer passes that for leaks.
-        about = (case.persona, case.resource, case.operation)
-        walk(world, *about, payload, "attempt", rows=1, limit=4)
-    rows: list[Any] = []
-    for page in pages:
-        if page.exchange.answer is not None and operation.items:
-            rows += values(operation.items, parsed(page.exchange.answer))
-    shown = [
-        str(one)
-        for row in rows
-        for one in values(operation.item_id or "$.id", row)
-        if operation.items
-    ]
     last = pages[-1].exchange.answer
     return Listing(
         case=case,
         pages=tuple(pages),
-        rows=len(rows),
+        rows=len(_rows(world, case, pages)),
         total=extract(operation.total, last) if operation.total and last is not None else None,
         expected=(str(mine.id),) if mine is not None and operation.items else (),
-        shown=tuple(shown),
+        shown=tuple(_ids(world, case, pages)),
         complete=len(pages) < PAGE_LIMIT,
         paged=operation.next is not None,
     )
+
+
+def _rows(world: World, case: Case, pages: Iterable[Read]) -> list[Any]:
+    assert case.resource and case.operation
+    items = world.target.operation(case.resource, case.operation).items
+    if not items:
+        return []
+    answers = [page.exchange.answer for page in pages]
+    return [row for answer in answers if answer for row in values(items, parsed(answer))]
+
+
+def _ids(world: World, case: Case, pages: Iterable[Read]) -> list[str]:
+    assert case.resource and case.operation
+    item_id = world.target.operation(case.resource, case.operation).item_id or "$.id"
+    return [str(one) for row in _rows(world, case, pages) for one in values(item_id, row)]
 
 
 def _plant_strangers(world: World, case: Case) -> None:
@@ -156,19 +223,30 @@ def _plant_strangers(world: World, case: Case) -> None:
 
 
 def _fill_pages(world: World, case: Case, mine: Instance | None) -> None:
-    """Rows enough for a second page, here and in another tenant, so that there is what may leak."""
+    """Rows enough for a second page, here and in another tenant, so that there is what may leak.
+
+    A list of what belongs to one record is filled below that very record, once for all personas.
+    """
     assert case.persona and case.resource and case.operation and case.tenant
-    paging = world.target.operation(case.resource, case.operation).next
+    operation = world.target.operation(case.resource, case.operation)
+    paging = operation.next
     if paging is None or mine is None or not mine.made:
         return
+    about = world.target.object_of(case.resource, case.operation)
+    above = mine.lineage().get(about) if about else None
+    if about and (above is None or above is mine or not paging.size):
+        return
     other = next((one for one in policy.tenants(world.target) if one != case.tenant), None)
-    for tenant in (case.tenant, other):
-        if tenant is None or (case.resource, tenant) in world.filled:
+    places = [(case.operation, case.tenant)] if above else [("", case.tenant), ("", other)]
+    for list_of, tenant in places:
+        if tenant is None or (case.resource, list_of, tenant) in world.filled:
             continue
-        world.filled.add((case.resource, tenant))
+        world.filled.add((case.resource, list_of, tenant))
         for _ in range(3):
             try:
-                world.obtain(case.resource, tenant, {}, fresh=True)
+                world.obtain(
+                    case.resource, tenant, {}, fresh=True, state=operation.after, within=above
+                )
             except NotBuilt:
                 break
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from conformance import series, timings
+from conformance import leafing, series, timings
+from conformance.leafing import Leafing
 from conformance.model import Outcome, Read, Result
 from conformance.oracles import guessable
 from conformance.trials import Identifiers, Listing, Timing
@@ -105,6 +106,67 @@ def test_a_round_number_of_rows_without_pages_looks_like_a_first_page(
     verdict = series.counts_what_it_shows(replace(LISTING, total=total, rows=rows, paged=paged))
     assert verdict.result is result
     assert ("'next'" in verdict.reason) is (result is Result.INCONCLUSIVE)
+
+
+# --- small pages -----------------------------------------------------------------------------
+
+
+def leafed(before: str, small: str, after: str | None = None, *, ended: bool = False) -> Leafing:
+    """A walk by small pages; rows are letters."""
+    follows = before if after is None else after
+    return Leafing(tuple(before), tuple(small), ended, tuple(follows), (PAGE,))
+
+
+@pytest.mark.parametrize(
+    ("before", "small", "after", "ended", "lost", "repeated"),
+    [
+        ("abcdef", "abcd", "abcdef", False, "", ""),
+        ("abcdef", "abde", "abcdef", False, "c", ""),
+        ("abcdef", "abbccd", "abcdef", False, "", "bc"),
+        ("abcdef", "abcd", "abcdef", True, "ef", ""),
+        ("abc", "", "abc", True, "abc", ""),
+        ("abc", "", "abc", False, "", ""),
+        # Rows that came or went meanwhile say nothing.
+        ("abcdef", "xabc", "xabcdef", False, "", ""),
+        ("abcdef", "abde", "abdef", False, "", ""),
+        ("abcdef", "abc", "abcdefg", True, "", ""),
+        ("abcdef", "aab", "xabcdef", False, "", ""),
+        # What comes after the last row that was reached may change.
+        ("abcdef", "abd", "abcdefg", False, "c", ""),
+        # Another order, before all of it was shown.
+        ("abcdef", "fabd", "abcdef", False, "", ""),
+        ("abcdef", "fabde", "abcdef", True, "c", ""),
+        # A list that shows a row twice by itself.
+        ("aabc", "abc", "aabc", True, "", ""),
+    ],
+)
+def test_what_small_pages_leave_out_or_repeat(
+    before: str, small: str, after: str, ended: bool, lost: str, repeated: str
+) -> None:
+    walk = leafed(before, small, after, ended=ended)
+    assert "".join(leafing.lost(walk)) == lost
+    assert "".join(leafing.repeated(walk)) == repeated
+
+
+@pytest.mark.parametrize(
+    ("walks", "rule"),
+    [
+        ((), None),
+        ((leafed("abcd", "abcd"),), None),
+        ((leafed("abcd", "abd"), leafed("abcd", "abcd")), None),
+        ((leafed("abcd", "abd"), leafed("abcd", "acd")), None),
+        ((leafed("abcd", "abd"), leafed("abcd", "abd")), "incomplete.page"),
+        ((leafed("abcd", "abd"), leafed("abcd", "acd"), leafed("abcd", "ad")), "incomplete.page"),
+        ((leafed("abcd", "abb"), leafed("abcd", "abbc")), "repeated"),
+    ],
+)
+def test_two_walks_have_to_lose_or_repeat_the_same_row(
+    walks: tuple[Leafing, ...], rule: str | None
+) -> None:
+    verdict = series.shows_each_once(replace(LISTING, leafings=walks))
+    assert verdict.rule == rule
+    assert verdict.result is (Result.FAIL if rule else Result.PASS)
+    assert bool(verdict.exchanges) is (rule is not None)
 
 
 # --- values in a row -------------------------------------------------------------------------

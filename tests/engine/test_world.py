@@ -190,3 +190,30 @@ def test_no_more_rows_are_asked_for_than_a_page_may_have(most: int | None, asked
     assert len(found) == 2
     assert [one.query["limit"] for one in world.requests] == [asked, asked]
     assert world.requests[1].query["cursor"] == "c2"
+
+
+@pytest.mark.parametrize(
+    ("paging", "rows", "asked"),
+    [
+        ({"param": "page", "start": 1}, 100, [(1, 100), (2, 100), (3, 100)]),
+        ({"param": "page", "start": 1}, 2, [(1, 2), (2, 2), (3, 2)]),
+        ({"param": "offset", "start": 0, "step": 50}, 100, [(0, 50), (50, 50), (100, 50)]),
+        ({"param": "offset", "start": 0, "step": 50}, 2, [(0, 2), (2, 2), (4, 2)]),
+        (
+            {"param": "offset", "start": 0, "step": 50, "most": 20},
+            100,
+            [(0, 20), (20, 20), (40, 20)],
+        ),
+    ],
+)
+def test_pages_are_counted_and_rows_too(
+    paging: Mapping[str, Any], rows: int, asked: list[tuple[int, int]]
+) -> None:
+    listed = {"request": "GET /patients", "items": "$[*]", "next": {**paging, "size": "limit"}}
+    world = Sent(
+        described(resources__patient__list=listed), read(200, [{}]), read(200, [{}]), read(200, [])
+    )
+    payload = world.payload("nurse.north", "patient", "north", {})
+    pages.walk(world, "nurse.north", "patient", "list", payload, "attempt", rows=rows)
+    queries = [one.query for one in world.requests]
+    assert [(query[paging["param"]], query["limit"]) for query in queries] == asked

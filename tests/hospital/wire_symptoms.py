@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from .conftest import House
 
-DESK, NURSE = "receptionist.north", "nurse.north"
+DESK, NURSE, PHYSICIAN = "receptionist.north", "nurse.north", "physician.north"
+ORDER = {"medication": "Digoxin", "dose": "125 µg"}
 PORTAL = "https://portal.hospital.example"
 
 
@@ -211,3 +212,40 @@ def exports_are_limited_by_a_header(house: House) -> bool:
     first = exports(house, [{}] * 62)
     more = exports(house, [{"X-Forwarded-For": f"203.0.113.{number}"} for number in range(5)])
     return 429 in first and set(more) == {201}
+
+
+# --- pages
+
+
+def leafed_through(house: House) -> tuple[list[str], list[str]]:
+    """The ids of a new patient's orders in one page, and in pages of two."""
+    path = f"/patients/{house.patient('north', PHYSICIAN)}/medication-orders"
+    for _ in range(7):
+        house.made(PHYSICIAN, path, ORDER)
+    at_once = [row["id"] for row in house.get(PHYSICIAN, path).json()["items"]]
+    shown: list[str] = []
+    cursor: str | None = None
+    while cursor or not shown:
+        asked = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
+        page = house.get(PHYSICIAN, path, params=asked).json()
+        shown += [row["id"] for row in page["items"]]
+        cursor = page["next_cursor"]
+    return at_once, shown
+
+
+@shows("H-022")
+def a_row_is_on_no_page(house: House) -> bool:
+    rows, shown = leafed_through(house)
+    return shown == [*rows[0:2], *rows[3:5], *rows[6:7]]
+
+
+@shows("H-022.repeated")
+def a_row_is_on_two_pages(house: House) -> bool:
+    rows, shown = leafed_through(house)
+    return sorted(set(shown)) == sorted(rows) and shown[1] == shown[2] == rows[1]
+
+
+@shows("H-022.ends")
+def there_is_no_third_page(house: House) -> bool:
+    rows, shown = leafed_through(house)
+    return shown == rows[:4]
