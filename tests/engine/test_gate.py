@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from conformance import gate
 from conformance.gate import Hold, release
 from conformance.model import Exchange, Message
 from conformance.redaction import Redactor
 from conformance.wire import Wire
 from tests.engine.targets import target
-from tests.engine.turnstile import Turnstile, turnstile
+from tests.engine.turnstile import PATIENCE, Turnstile, turnstile
 
 
 @pytest.fixture
@@ -108,7 +109,10 @@ def test_large_bodies_are_sent_to_their_end(server: Turnstile) -> None:
     assert all(request.endswith(b"x" * 1000) for request in server.requests)
 
 
-def test_early_replies_are_counted_and_the_next_round_holds_less() -> None:
+def test_early_replies_are_counted_and_the_next_round_holds_less(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gate, "_SETTLING", PATIENCE)
     with turnstile(lambda head: "early" if b"/beds/000" in head else "sound") as server:
         sending = wire(server.base_url)
         done = release(sending, messages(sending, 3))

@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from conformance import gate
 from conformance.gate import Hold, release
 from conformance.model import Message
 from conformance.redaction import Redactor
 from conformance.wire import Wire
 from tests.engine.streams import streams
 from tests.engine.targets import target
+from tests.engine.turnstile import PATIENCE
 from tests.runs.secured import certificate
 
 BODY = b'{"bed": 1}'
@@ -173,7 +175,10 @@ def test_headers_are_decompressed_in_the_order_in_which_they_were_compressed() -
     ]
 
 
-def test_an_early_reply_over_http2_is_counted() -> None:
+def test_an_early_reply_over_http2_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gate, "_SETTLING", PATIENCE)
     with streams(early="/beds/1") as seen:
         sending = wire(seen.base_url, None)
         done = release(sending, messages(sending, ["POST"] * 3), http2=True)

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+PATIENCE = 0.5
+"""Seconds in which an early reply surely comes, also beside other busy processes."""
+
 Manner = Literal["sound", "early", "shut", "silent", "drip"]
 
 
