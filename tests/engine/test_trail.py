@@ -1,5 +1,6 @@
 """What is concluded from the entries of an audit trail, and which cases there are about it."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -7,11 +8,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from conformance.canary import Planted
 from conformance.cases import Profile, stamp
 from conformance.claims import Trail, TrailRead
 from conformance.consistency import check
+from conformance.instances import Instance
 from conformance.model import Because, Case, Outcome, Read, Result, Verdict
 from conformance.oracles import trail as oracles
+from conformance.redaction import Redactor
 from conformance.sources import trail as sources
 from conformance.target import ANONYMOUS, Target
 from conformance.trail import (
@@ -27,6 +31,9 @@ from conformance.trail import (
     instant,
 )
 from conformance.trials.custody import alterations
+from conformance.trials.entries import given_out
+from conformance.wire import Wire
+from conformance.world import World
 from tests.engine.exchanges import CASE, answer, read, unanswered
 from tests.engine.targets import WARD, target
 
@@ -711,3 +718,35 @@ def test_a_row_is_altered_one_place_at_a_time_whole_and_then_alone() -> None:
     trail = Trail.model_validate({**CLAIM, "entry": places, "outcomes": words})
     changes = [{"who": "wardproof"}, {"end": "refused"}, {"at": "1999-01-01T00:00:00Z"}]
     assert alterations(trail, row) == [*({**row, **one} for one in changes), *changes]
+
+
+# --- whose records an answer showed ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("record", "body", "shown"),
+    [
+        # A long id is met by accident nowhere.
+        ("b7d1f0aa-52c9", {"id": "b7d1f0aa-52c9"}, True),
+        ("b7d1f0aa-52c9", {"text": "see b7d1f0aa-52c9"}, False),
+        ("b7d1f0aa-52c9", "b7d1f0aa-52c9;isolates", True),
+        # A short one may be a number of anything.
+        ("7", {"id": 7, "beds": 7}, False),
+        ("7", {"id": 7, "text": "MARKER"}, True),
+        ("7", {"text": "MARKER"}, True),
+        ("7", {"id": 8}, False),
+    ],
+)
+def test_records_that_an_answer_shows_concern_their_patients(
+    record: str, body: Any, shown: bool
+) -> None:
+    of = target(audit=CLAIM)
+    world = World(of, Wire(of, of.system.base_url, Redactor()), {}, seed=1)
+    patient = Instance("patient#1", "patient", "north", "p-20260001")
+    note = Instance("note#2", "note", "north", record, parent=patient)
+    world.instances |= {one.key: one for one in (patient, note)}
+    marker = world.mint.token(Planted("north", "note", "text", note.key))
+    said = json.loads(json.dumps(body).replace("MARKER", marker))
+    found = given_out(world, "north", answer(200, said))
+    assert found == (frozenset({"p-20260001"}) if shown else frozenset())
+    assert given_out(world, "south", answer(200, said)) == frozenset()
