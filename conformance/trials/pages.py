@@ -63,11 +63,12 @@ def follow(
     """Page after page of what `template` lists, as long as there is a next one."""
     first = template
     extra: dict[str, Any] = {}
+    counts_rows = paging is not None and paging.step > 1
     step = paging.step if paging else 1
     if paging and paging.size:
         asked = min(rows, paging.most or rows)
-        if paging.step > 1:  # the parameter counts rows, not pages
-            asked = step = min(asked, paging.step)
+        if counts_rows:
+            asked = step = min(asked, step)
         extra[paging.size] = asked
     if paging and paging.start is not None and paging.param:
         extra[paging.param] = paging.start
@@ -93,6 +94,8 @@ def follow(
         else:
             if not found:
                 return
-            following = int(extra[paging.param]) + step
+            # Some targets put more rows on a page than they were asked for.
+            passed = max(step, len(found)) if counts_rows else step
+            following = int(extra[paging.param]) + passed
         extra[paging.param] = following
         template = first.model_copy(update={"query": {**first.query, **extra}})

@@ -217,3 +217,12 @@ def test_pages_are_counted_and_rows_too(
     pages.walk(world, "nurse.north", "patient", "list", payload, "attempt", rows=rows)
     queries = [one.query for one in world.requests]
     assert [(query[paging["param"]], query["limit"]) for query in queries] == asked
+
+
+def test_whoever_is_given_more_rows_goes_on_after_them() -> None:
+    paging = {"param": "offset", "start": 0, "step": 50, "size": "limit"}
+    listed = {"request": "GET /patients", "items": "$[*]", "next": paging}
+    world = Sent(described(resources__patient__list=listed), read(200, [{}] * 5), read(200, []))
+    payload = world.payload("nurse.north", "patient", "north", {})
+    pages.walk(world, "nurse.north", "patient", "list", payload, "attempt", rows=2)
+    assert [one.query["offset"] for one in world.requests] == [0, 5]
