@@ -27,7 +27,7 @@ from conformance.schema import Preparation, Request, changed
 from conformance.session import Session
 from conformance.synthesis import Synthesis, planted_fields
 from conformance.target import Existing, Persona, Target
-from conformance.template import Lookup, Unfilled
+from conformance.template import Lookup, Unfilled, render_jsonpath
 from conformance.wire import Unreachable, Wire
 
 if TYPE_CHECKING:
@@ -559,7 +559,14 @@ class World:
         asking = self.payload(creator, resource, tenant, around, **sent)
         read = self.send(creator, lookup, asking, "set-up", (resource, "lookup"))
         answer = read.exchange.answer
-        return extract(lookup.take["id"], answer) if answer is not None else None
+        if answer is None:
+            return None
+        where, tilde, pattern = lookup.take["id"].partition(" ~ ")
+        try:
+            where = render_jsonpath(where, asking.lookup)
+        except Unfilled as missing:
+            raise NotBuilt(f"lookup.take of {resource}.{operation}: {missing}") from None
+        return extract(f"{where}{tilde}{pattern}", answer)
 
     def _creator(
         self, resource: str, operation: str, tenant: str, need: Need, apart_from: str | None = None

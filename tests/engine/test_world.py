@@ -172,6 +172,33 @@ def test_what_differs_under_a_wrong_parent_is_read_back_again(
     assert world.answers == []
 
 
+# --- what was made -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        ("$.items[0].id", 1),
+        ("$.items[?@.name == '{sent.name}'].id", 7),
+        ("$.items[?@.name == '{sent.name}'].url ~ /patients/([0-9]{1,9})$", "7"),
+    ],
+)
+def test_an_id_that_no_answer_tells_is_looked_up_by_what_was_sent(place: str, found: Any) -> None:
+    create = {
+        "request": "POST /patients",
+        "json": {"name": "{name}"},
+        "lookup": {"request": "GET /patients", "take": {"id": place}},
+    }
+    rows = [
+        {"id": 1, "name": "N1", "url": "/patients/1"},
+        {"id": 7, "name": "N7", "url": "/patients/7"},
+    ]
+    world = Sent(described(resources__patient__create=create), read(200, {"items": rows}))
+    payload = world.payload("clerk.west", "patient", "west", {})
+    payload.fields["name"] = "N7"
+    assert world._looked_up("patient", "create", "west", "clerk.west", payload, {}) == found
+
+
 # --- pages -------------------------------------------------------------------------------------
 
 
