@@ -576,7 +576,7 @@ def _objection(
     check: str, failure: Failure, draft: Draft, exchange: Exchange, before: tuple[Draft, ...] = ()
 ) -> Objection:
     reason = _sentence(f"{failure.title}: {failure.message}" if failure.message else failure.title)
-    reason = re.sub(r" Expected: [0-9x, ]+", "", reason)
+    reason = re.sub(r",? [Ee]xpected:? [0-9x, ]+", "", reason)
     key = re.sub(r"\d+", "#", f"{failure.title}|{failure._unique_key}")
     return Objection(
         check=check,
