@@ -30,6 +30,7 @@ from conformance.model import (
     Trial,
 )
 from conformance.target import ANONYMOUS, Target
+from tests.engine.exchanges import read
 
 DOCUMENT: dict[str, Any] = {
     "openapi": "3.1.0",
