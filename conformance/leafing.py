@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from conformance.model import Read
+
+_TELLING = 10
+"""So many rows stand in another order by design, and not because one of them was changed."""
+_IN_ORDER = 0.6
+_SHUFFLES = 3
 
 
 @dataclass(frozen=True)
@@ -41,9 +47,40 @@ def repeated(one: Leafing) -> tuple[str, ...]:
     return tuple(row for row, times in Counter(one.small).items() if times > 1 and row in passed)
 
 
+def scrambled(one: Leafing) -> bool:
+    """Whether small pages show rows in another order than the large ones before."""
+    places = {row: place for place, row in enumerate(one.before)}
+    met = [places[row] for row in dict.fromkeys(one.small) if row in places]
+    return met != sorted(met)
+
+
+def unordered(one: Leafing) -> bool:
+    """Whether the large pages show the same rows, and most of them in another order.
+
+    Rows may move to the front as somebody changes them, but only a few from one walk to the next.
+    """
+    places = {row: place for place, row in enumerate(one.before)}
+    if len(places) < max(_TELLING, len(one.before)) or set(one.after) != places.keys():
+        return False
+    return _longest_run(places[row] for row in one.after) <= _IN_ORDER * len(places)
+
+
+def _longest_run(places: Iterable[int]) -> int:
+    """How many of these can stay where they are and are in order."""
+    ends: list[int] = []
+    for place in places:
+        at = bisect_left(ends, place)
+        ends[at : at + 1] = [place]
+    return len(ends)
+
+
 def agreed(walks: Sequence[Leafing]) -> bool:
-    """Whether two walks leave out, or repeat, the same row."""
-    return bool(twice(lost(one) for one in walks) or twice(repeated(one) for one in walks))
+    """Whether two walks leave out, or repeat, the same row, or three find no order at all."""
+    return bool(
+        twice(lost(one) for one in walks)
+        or twice(repeated(one) for one in walks)
+        or sum(unordered(one) for one in walks) >= _SHUFFLES
+    )
 
 
 def twice(found: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

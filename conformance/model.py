@@ -162,13 +162,26 @@ class Subject:
 
 
 @dataclass(frozen=True)
+class Stranger:
+    """A record that an answer shows by its id and that its reader may not see: why, and the rule
+    that is broken.
+    """
+
+    resource: str
+    id: str
+    why: str
+    rule: str
+
+
+@dataclass(frozen=True)
 class Trial:
     """All that was seen while one case was tried; the only thing that oracles look at.
 
     `before`, `after` and `again` are read-backs by somebody who may read (`again` shows what
     varies by itself), `siblings` lists in which the attempt may have left a row; `reference` are
     the same requests with ids that never existed, which are `made_up`; `carried` are the markers
-    of the attempt's own payload; `unproved` says why there is no read-back.
+    of the attempt's own payload; `unproved` says why there is no read-back. `strangers` are
+    records in the answer that its reader may not see.
     """
 
     case: Case
@@ -185,6 +198,7 @@ class Trial:
     convention: tuple[int, ...] | None = None
     unproved: str | None = None
     shows_change: bool = True
+    strangers: tuple[Stranger, ...] = ()
 
 
 @dataclass(frozen=True)

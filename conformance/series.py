@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance import leafing, timings
 from conformance.leafing import Leafing
-from conformance.model import Exchange, Outcome, Result, Verdict
+from conformance.model import Exchange, Outcome, Read, Result, Verdict
 from conformance.oracles import guessable
 from conformance.trials import Identifiers, Listing, Timing
 
@@ -73,6 +73,28 @@ def counts_what_it_shows(listing: Listing) -> Verdict:
     return Verdict(Result.PASS, "conform-allow", f"the total {total} is what is shown")
 
 
+def shows_no_stranger(listing: Listing) -> Verdict:
+    """No row is that of a record that its reader may not see, whatever the row holds.
+
+    What rows hold of such a record is judged by the leak oracle; here their ids are enough.
+    """
+    if not listing.strangers:
+        return Verdict(Result.PASS, "conform-allow", "no row that its reader may not see")
+    first = listing.strangers[0]
+    page = next((one for one in listing.pages if _holds(one, first.id)), listing.pages[0])
+    return Verdict(
+        Result.FAIL,
+        "leak",
+        f"it shows the {first.resource} {first.id}, {first.why}",
+        first.rule,
+        (page.exchange,),
+    )
+
+
+def _holds(page: Read, text: str) -> bool:
+    return page.exchange.answer is not None and text in page.exchange.answer.text
+
+
 def shows_each_once(listing: Listing) -> Verdict:
     """Whoever leafs through a list meets every row of it, and each once.
 
@@ -88,6 +110,9 @@ def shows_each_once(listing: Listing) -> Verdict:
     if more:
         reason = f"{more[0]} stands on more than one page, and in the list once"
         return Verdict(Result.FAIL, "wrong-result", reason, "repeated", _exchanges(walks[-1]))
+    if walks and leafing.agreed(walks):
+        reason = "its rows stand in another order each time, so pages leave some out"
+        return Verdict(Result.FAIL, "incomplete", reason, "incomplete.page", _exchanges(walks[-1]))
     reason = "small pages show the rows of the large one" if walks else "it has no small pages"
     return Verdict(Result.PASS, "conform-allow", reason)
 

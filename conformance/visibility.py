@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from conformance import policy
 from conformance.canary import Planted
+from conformance.instances import Instance
 from conformance.model import Exchange
 from conformance.oracles import Sighting
 from conformance.policy import Grant
 from conformance.target import ANONYMOUS, SAFE_KINDS
 from conformance.world import World
+
+TELLING = 8
+"""An id of so many characters is that of one record alone."""
 
 Objection = tuple[str, str]
 """Why a marker may not be seen, in words, and the rule that it breaks."""
@@ -49,6 +53,27 @@ def objection(
     if planted.instance == f"attempt:{persona}":
         return None
     return _within(world, persona, about[0], planted, granted, readable)
+
+
+def hidden(
+    world: World, persona: str, about: tuple[str, str], instance: Instance
+) -> Objection | None:
+    """Why the persona may not be shown that there is such a record in an answer about (resource,
+    operation), None if it may.
+    """
+    roles = policy.roles_of(world.target, persona)
+    granted = _granted(world, about, roles)
+    readable = _readable(world, roles, instance.resource)
+    if instance.tenant != policy.tenant_of(world.target, persona):
+        everywhere = any(grant.effect == "global" for grant in (*readable, *granted))
+        return None if everywhere else (f"of tenant {instance.tenant}", "leak.tenant")
+    relations = world.relations(persona, instance)
+    fitting = granted if instance.resource == about[0] else (*granted, *readable)
+    if instance.creator == persona or any(
+        grant.covers(relations, same_tenant=True) for grant in fitting
+    ):
+        return None
+    return "to which this persona has no relation", "leak.unrelated"
 
 
 def _readable(world: World, roles: tuple[str, ...], resource: str) -> list[Grant]:

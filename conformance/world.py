@@ -10,6 +10,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from conformance import login as logins
@@ -26,7 +27,7 @@ from conformance.outcomes import outcome_of
 from conformance.schema import Preparation, Request, changed
 from conformance.session import Session
 from conformance.synthesis import Synthesis, planted_fields
-from conformance.target import Existing, Persona, Target
+from conformance.target import SAFE_KINDS, Existing, Persona, Target
 from conformance.template import Lookup, Unfilled, render_jsonpath
 from conformance.wire import Unreachable, Wire
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 Need = Mapping[str, Relation]
 
 _LONGEST_WAIT = 65
+_LOOKERS = 4
 """Seconds for which set-up waits where the target limits its rate: a minute's window."""
 
 
@@ -518,7 +520,9 @@ class World:
     ) -> Instance | None:
         """The instance that a create's answer tells of, to be removed in the end; None if none."""
         template = self.target.operation(resource, operation)
-        found = extract(template.id or "$.id", answer)
+        found = None
+        if template.id is not None or template.lookup is None:
+            found = extract(template.id or "$.id", answer)
         if found is None and template.lookup is not None:
             around = {**(parent.lineage() if parent else {}), **others}
             found = self._looked_up(resource, operation, tenant, creator, payload, around)
@@ -552,21 +556,36 @@ class World:
         payload: Payload,
         around: Mapping[str, Instance],
     ) -> Any:
-        """The id of what was just made, asked for by what was sent and what it belongs to."""
+        """The id of what was just made, asked for by what was sent and what it belongs to.
+
+        Whoever makes something may not be shown where it stands, so others who are are asked too.
+        """
         lookup = self.target.operation(resource, operation).lookup
         assert lookup is not None
         sent = {f"sent.{name}": value for name, value in payload.fields.items()}
-        asking = self.payload(creator, resource, tenant, around, **sent)
-        read = self.send(creator, lookup, asking, "set-up", (resource, "lookup"))
-        answer = read.exchange.answer
-        if answer is None:
-            return None
         where, tilde, pattern = lookup.take["id"].partition(" ~ ")
-        try:
-            where = render_jsonpath(where, asking.lookup)
-        except Unfilled as missing:
-            raise NotBuilt(f"lookup.take of {resource}.{operation}: {missing}") from None
-        return extract(f"{where}{tilde}{pattern}", answer)
+        for persona in islice(self._lookers(resource, tenant, creator), _LOOKERS):
+            asking = self.payload(persona, resource, tenant, around, **sent)
+            read = self.send(persona, lookup, asking, "set-up", (resource, "lookup"))
+            if read.outcome is not Outcome.ALLOWED or read.exchange.answer is None:
+                continue
+            try:
+                place = render_jsonpath(where, asking.lookup)
+            except Unfilled as missing:
+                raise NotBuilt(f"lookup.take of {resource}.{operation}: {missing}") from None
+            return extract(f"{place}{tilde}{pattern}", read.exchange.answer)
+        return None
+
+    def _lookers(self, resource: str, tenant: str, creator: str) -> Iterator[str]:
+        described = self.target.resources[resource]
+        shown = [name for name in described.operations if described.kind(name) in SAFE_KINDS]
+        found = (
+            persona
+            for name in shown
+            for persona, relation in self.candidates(tenant, resource, name)
+            if relation is None
+        )
+        yield from dict.fromkeys((creator, *found))
 
     def _creator(
         self, resource: str, operation: str, tenant: str, need: Need, apart_from: str | None = None

@@ -181,6 +181,7 @@ def test_lists_hold_only_what_their_reader_may_see(case: Case, harness: Harness)
     harness.judge(
         case,
         trials.listing,
+        series.shows_no_stranger,
         series.holds_own,
         series.counts_what_it_shows,
         series.shows_each_once,

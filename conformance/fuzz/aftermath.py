@@ -154,17 +154,20 @@ class Aftermath:
             return
         kept = {slot.keys[0] for slot in operation.slots} | _cursors(campaign.target)
         tried = 0
-        for part, name, single in _one_at_a_time(good, one.draft, kept):
+        for part, name in _differing(good, one.draft, kept):
             if tried >= _ALONE_MOST or self._left <= 0:
                 return
             tried += 1
             self._left -= 1
+            # What there may be once only, a login name or a key, has to be another one each time.
             fresh = campaign.example(one.label) if operation.method != "GET" else None
-            draft = campaign.onto(single, fresh) if fresh is not None else single
+            draft = _with_one(fresh or good, one.draft, part, name)
             exchange, _found, invalid = self._driver.again(draft)
             answer = exchange.answer if exchange is not None else None
             if exchange is None or answer is None or invalid or answer.status != status:
                 continue
+            if fresh is not None and not self._served(campaign.example(one.label)):
+                return
             yield replace(
                 one,
                 reason=f"answered {status} to a request that was served before, for a {name!r} "
@@ -173,6 +176,14 @@ class Aftermath:
                 draft=draft,
                 exchange=exchange,
             )
+
+    def _served(self, right: Draft | None) -> bool:
+        """Whether a request that should be right is served."""
+        exchange = self._driver.again(right)[0] if right is not None else None
+        if right is None or exchange is None or exchange.answer is None:
+            return False
+        declined = self._campaign.declined(right.label, exchange)
+        return 200 <= exchange.answer.status < 300 and not declined
 
     # --- smaller ------------------------------------------------------------------------------
 
@@ -372,15 +383,23 @@ def _cursors(target: Target) -> set[str]:
     return found
 
 
-def _one_at_a_time(good: Draft, other: Draft, kept: set[str]) -> Iterator[tuple[str, str, Draft]]:
-    """`good` with one value of `other`: where it stands, its name, and the draft."""
+def _differing(good: Draft, other: Draft, kept: set[str]) -> Iterator[tuple[str, str]]:
+    """The values in which `other` differs from `good`: where each stands, and its name."""
     for name, value in other.query.items():
         if name not in kept and good.query.get(name) != value:
-            yield "query", name, replace(good, query={**good.query, name: value})
+            yield "query", name
     if isinstance(good.body, dict) and isinstance(other.body, dict):
         for name, value in other.body.items():
             if name not in kept and good.body.get(name) != value:
-                yield "body", name, replace(good, body={**good.body, name: value})
+                yield "body", name
+
+
+def _with_one(good: Draft, other: Draft, part: str, name: str) -> Draft:
+    """`good` with one value of `other`."""
+    if part == "query":
+        return replace(good, query={**good.query, name: other.query[name]})
+    body = good.body if isinstance(good.body, dict) else {}
+    return replace(good, body={**body, name: other.body[name]})
 
 
 def cooked(

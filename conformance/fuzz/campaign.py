@@ -9,8 +9,9 @@ import random
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from weakref import WeakKeyDictionary
@@ -37,7 +38,7 @@ from conformance.model import (
 )
 from conformance.outcomes import outcome_of
 from conformance.target import ANONYMOUS, SAFE_KINDS
-from conformance.template import Unfilled, render
+from conformance.template import Lookup, Unfilled, render
 from conformance.trials.setting import needed, permitted
 from conformance.visibility import sightings
 from conformance.wire import Unreachable, Wire
@@ -121,6 +122,8 @@ class Campaign:
         self.recent: list[Exchange] = []
         self._random = random.Random(f"{seed}|{self.persona}")
         self._stock: dict[tuple[str, str, str], Instance | None] = {}
+        self._makers: dict[str, dict[str, Callable[[], str]]] = {}
+        self._keys: set[str] = set()
         self._silences = self._renewals = self._waits = self._unanswered = 0
         self._said = 0.0
         self._others = [one for one in policy.tenants(self.target) if one != self.tenant] or [
@@ -672,6 +675,20 @@ class Campaign:
         way = next((one for one in operation.ways if self.granted(one)), None)
         return self._example(operation, way) if way is not None else None
 
+    def renewed(self, draft: Draft) -> Draft:
+        """The draft with headers of its own where the target file has each request make them anew.
+
+        A key that was used before says that this is the same request once more.
+        """
+        anew = self._makers.get(draft.label, {})
+        made = {
+            name: anew[name]()
+            for name, value in draft.headers.items()
+            if name in anew and value in self._keys
+        }
+        self._keys |= set(made.values())
+        return replace(draft, headers={**draft.headers, **made}) if made else draft
+
     def onto(self, draft: Draft, fresh: Draft) -> Draft:
         """`draft` about the record that `fresh` is about."""
         return replace(draft, path=fresh.path)
@@ -716,14 +733,20 @@ class Campaign:
         json_media = next((one for one in operation.media if "json" in one), None)
         form = next((one for one in operation.media if "form" in one), None)
         media = json_media if template.json_ is not None else form
+        makers = {
+            name: partial(_text, text, payload.lookup) for name, text in template.headers.items()
+        }
+        headers = {name: make() for name, make in makers.items()}
+        self._makers[operation.label] = {
+            name: make for name, make in makers.items() if make() != headers[name]
+        }
+        self._keys |= {headers[name] for name in self._makers[operation.label]}
         return Draft(
             label=operation.label,
             method=operation.method,
             path=path,
             query={name: value for name, value in query.items() if value is not None},
-            headers={
-                name: str(render(text, payload.lookup)) for name, text in template.headers.items()
-            },
+            headers=headers,
             body=body if media is not None else ABSENT,
             media_type=media if body is not ABSENT else None,
         )
@@ -732,6 +755,10 @@ class Campaign:
         for resource, one in lineage.items():
             symbol = Symbol(resource, "mine", way.operation)
             self.symbols.setdefault(str(one.id), (symbol, one))
+
+
+def _text(template: str, lookup: Lookup) -> str:
+    return str(render(template, lookup))
 
 
 def altered(world: World) -> bool:

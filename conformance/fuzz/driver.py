@@ -99,6 +99,9 @@ class Steering(Protocol):
     def examples(self, label: str) -> Sequence[Draft]:
         """Requests that are known to be right, to be sent beside the document's examples."""
 
+    def renewed(self, draft: Draft) -> Draft:
+        """The draft as another request, where it would be taken for one that was sent before."""
+
     def deliver(self, message: Message, draft: Draft, phase: str) -> Exchange:
         """Send a message made from the draft."""
 
@@ -354,6 +357,7 @@ class Driver:
         operation = self._find(draft.label)
         if operation is None:
             return None, [], frozenset()
+        draft = self._steering.renewed(draft)
         case, invalid = self._case(operation, draft), self.invalid(draft)
         self._sent.clear()
         headers = {} if draft.stranger else self._credentials

@@ -692,10 +692,13 @@ def search_finds_nothing(trial: Trial) -> Verdict:
 
 
 def shows_own(trial: Trial) -> Verdict:
-    """An answer that gathers records holds one that its reader may see.
+    """An answer that gathers records holds one that its reader may see, and no stranger's id.
 
     Only then does it prove something that nothing else is in it, which the leak oracle judges.
     """
+    for one in trial.strangers:
+        reason = f"it shows the {one.resource} {one.id}, {one.why}"
+        return failed("leak", one.rule, reason, trial.attempt)
     if trial.attempt.outcome is not Outcome.ALLOWED or trial.attempt.exchange.answer is None:
         reason = no_statement(trial.attempt) or f"refused ({trial.attempt.status})"
         return unknown(f"granted, but {reason}", trial.attempt)

@@ -12,7 +12,7 @@ from conformance.comparison import parsed
 from conformance.extraction import extract, values
 from conformance.instances import Instance, NotBuilt, Payload
 from conformance.leafing import Leafing
-from conformance.model import Case, Outcome, Read, Relation, Subject, Trial
+from conformance.model import Case, Outcome, Read, Relation, Stranger, Subject, Trial
 from conformance.target import SAFE_KINDS
 from conformance.trials.pages import PAGE_LIMIT, walk
 from conformance.trials.setting import (
@@ -26,6 +26,7 @@ from conformance.trials.setting import (
     set_up,
     tenant_of,
 )
+from conformance.visibility import TELLING, hidden
 from conformance.world import World
 
 
@@ -33,7 +34,8 @@ from conformance.world import World
 class Listing:
     """All pages of a list, what they claim to hold, and the instances that must be in them.
 
-    `leafings` are walks by small pages, as many as it takes to be sure.
+    `leafings` are walks by small pages, as many as it takes to be sure; `strangers` are rows that
+    the reader may not see.
     """
 
     case: Case
@@ -46,6 +48,7 @@ class Listing:
     steady: bool = True
     paged: bool = True
     leafings: tuple[Leafing, ...] = ()
+    strangers: tuple[Stranger, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -67,7 +70,8 @@ def listing(world: World, case: Case) -> Listing:
     the very same rows; if rows never stand still, the listing is not steady.
     """
     found = _stood_still(world, case)
-    return replace(found, leafings=tuple(_leafed(world, case, found)))
+    strangers = tuple(_strangers(world, case, found))
+    return replace(found, strangers=strangers, leafings=tuple(_leafed(world, case, found)))
 
 
 def _stood_still(world: World, case: Case) -> Listing:
@@ -80,6 +84,41 @@ def _stood_still(world: World, case: Case) -> Listing:
             return found
         found = following
     return found if found.agrees else replace(found, steady=False)
+
+
+def _strangers(world: World, case: Case, found: Listing) -> Iterator[Stranger]:
+    """Rows of records of this run that the reader may not see, whatever the rows hold.
+
+    A short id may be that of another record, of another tenant or below another one. So it counts
+    only where two new strangers bring a row each that was not there before.
+    """
+    assert case.persona and case.resource and case.operation
+    about, shown = (case.resource, case.operation), set(found.shown)
+    doubtful: list[tuple[Stranger, Instance]] = []
+    for one in list(world.instances.values()):
+        if one.resource != case.resource or str(one.id) not in shown:
+            continue
+        why = hidden(world, case.persona, about, one)
+        if why is None:
+            continue
+        stranger = Stranger(one.resource, str(one.id), *why)
+        if len(stranger.id) >= TELLING:
+            yield stranger
+        else:
+            doubtful.append((stranger, one))
+    for stranger, one in doubtful[:1]:
+        if all(_comes_along(world, case, one) for _ in range(2)):
+            yield stranger
+
+
+def _comes_along(world: World, case: Case, stranger: Instance) -> bool:
+    """Whether a new record like this one brings a row that was not there before."""
+    before = set(_listing(world, case).shown)
+    try:
+        anew = world.obtain(stranger.resource, stranger.tenant, {}, fresh=True)
+    except NotBuilt:
+        return False
+    return str(anew.id) not in before and str(anew.id) in _listing(world, case).shown
 
 
 def _leafed(world: World, case: Case, found: Listing) -> Iterator[Leafing]:
@@ -97,7 +136,7 @@ def _leafed(world: World, case: Case, found: Listing) -> Iterator[Leafing]:
         pages, ended = _small_pages(world, case, len(found.shown))
         shown = tuple(_ids(world, case, pages))
         one = Leafing(found.shown, shown, ended, found.shown, pages)
-        if not leafing.lost(one) and not leafing.repeated(one):
+        if not (leafing.lost(one) or leafing.repeated(one) or leafing.scrambled(one)):
             yield one
             return
         found = _listing(world, case)
@@ -310,9 +349,19 @@ def gathered(world: World, case: Case) -> Trial:
     seen = planted(world, case)
     setting = permitted(world, case, fresh=True)
     read, _payload = send(world, setting, case.persona, "attempt")
+    about = (case.resource, case.operation)
+    text = read.exchange.answer.text if read.exchange.answer is not None else ""
+    strangers = [
+        Stranger(one.resource, str(one.id), *why)
+        for one in world.instances.values()
+        if one.resource in operation.shows and one.tenant != case.tenant
+        if len(str(one.id)) >= TELLING and str(one.id) in text
+        if (why := hidden(world, case.persona, about, one)) is not None
+    ]
     return Trial(
         case=case,
         attempt=read,
+        strangers=tuple(strangers),
         subject=Subject(
             ", ".join(operation.shows),
             case.tenant,

@@ -206,8 +206,8 @@ def _mixed(
     other = next(
         (
             name
-            for name, account in world.target.personas.items()
-            if name != case.persona and account.login == world.target.account(case.persona).login
+            for name in world.target.personas
+            if name != case.persona and login_of(world, name) is login_of(world, case.persona)
         ),
         None,
     )
@@ -457,8 +457,8 @@ def _beside(world: World, case: Case, persona: str, session: Session, door: Door
     other = next(
         (
             name
-            for name, account in world.target.personas.items()
-            if name != case.persona and account.login == world.target.account(persona).login
+            for name in world.target.personas
+            if name != case.persona and login_of(world, name) is login
         ),
         None,
     )

@@ -500,6 +500,9 @@ class _Nobody:
     def examples(self, label: str) -> list[Draft]:
         return []
 
+    def renewed(self, draft: Draft) -> Draft:
+        return draft
+
     def deliver(self, message: Message, draft: Draft, phase: str) -> Exchange:
         raise AssertionError("nothing is sent")
 

@@ -10,7 +10,7 @@ import pytest
 
 from conformance import leafing, series, timings
 from conformance.leafing import Leafing
-from conformance.model import Outcome, Read, Result
+from conformance.model import Outcome, Read, Result, Stranger
 from conformance.oracles import guessable
 from conformance.trials import Identifiers, Listing, Timing
 from tests.engine.exchanges import CASE, ID, read, unanswered
@@ -148,10 +148,31 @@ def test_what_small_pages_leave_out_or_repeat(
     assert "".join(leafing.repeated(walk)) == repeated
 
 
+SHUFFLED = leafed("abcdefghijkl", "hcaljb", "lhdbkfajcgie")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "shuffled"),
+    [
+        ("abcdefghijkl", "lhdbkfajcgie", True),
+        ("abcdefghijkl", "abcdefghijkl", False),
+        # Some were changed, and came to the front.
+        ("abcdefghijkl", "kfcabdeghijl", False),
+        ("abcdefghijkl", "lkjihgfedcbx", False),
+        ("abcdefghijkl", "lkjihgfedcba", True),
+        ("abcdef", "fbdace", False),
+    ],
+)
+def test_rows_that_change_their_order_at_large(before: str, after: str, shuffled: bool) -> None:
+    assert leafing.unordered(leafed(before, before[:4], after)) is shuffled
+
+
 @pytest.mark.parametrize(
     ("walks", "rule"),
     [
         ((), None),
+        ((SHUFFLED, SHUFFLED), None),
+        ((SHUFFLED, SHUFFLED, SHUFFLED), "incomplete.page"),
         ((leafed("abcd", "abcd"),), None),
         ((leafed("abcd", "abd"), leafed("abcd", "abcd")), None),
         ((leafed("abcd", "abd"), leafed("abcd", "acd")), None),
@@ -287,3 +308,16 @@ def test_rank_statistics() -> None:
     apart = timings.p_value([value + 60 for value in one], one)
     assert apart == pytest.approx(math.erfc(1800 / math.sqrt(36300) / math.sqrt(2)))
     assert timings.detectable([0.0] * 400, [0.0] * 400) < timings.detectable([0.0] * 40, [0.0] * 40)
+
+
+# --- strangers -------------------------------------------------------------------------------
+
+
+def test_a_row_that_its_reader_may_not_see_fails_by_its_id_alone() -> None:
+    assert series.shows_no_stranger(LISTING).result is Result.PASS
+    other = read(200, {"items": [{"id": "b7d1f0aa-52c9"}]})
+    stranger = Stranger("alert", "b7d1f0aa-52c9", "of tenant south", "leak.tenant")
+    verdict = series.shows_no_stranger(replace(LISTING, pages=(PAGE, other), strangers=(stranger,)))
+    assert (verdict.result, verdict.rule) == (Result.FAIL, "leak.tenant")
+    assert "alert b7d1f0aa-52c9, of tenant south" in verdict.reason
+    assert verdict.exchanges == (other.exchange,)
