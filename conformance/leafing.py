@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 from conformance.model import Read
 
-_TELLING = 10
-"""So many rows stand in another order by design, and not because one of them was changed."""
-_IN_ORDER = 0.6
+_MOVED, _MOVED_SHARE = 3, 0.3
+"""Rows, and the share of them, that do not move by themselves between two requests."""
 _SHUFFLES = 3
 
 
@@ -19,13 +18,15 @@ _SHUFFLES = 3
 class Leafing:
     """A walk by small pages between two by large ones: the ids that each showed, in order.
 
-    `ended` says that no further page was to be had; `pages` are the small ones.
+    `ended` says that no further page was to be had; `again` is one more walk by large pages, at
+    once after the other; `pages` are the small ones.
     """
 
     before: tuple[str, ...]
     small: tuple[str, ...]
     ended: bool
     after: tuple[str, ...]
+    again: tuple[str, ...] = ()
     pages: tuple[Read, ...] = ()
 
 
@@ -55,14 +56,15 @@ def scrambled(one: Leafing) -> bool:
 
 
 def unordered(one: Leafing) -> bool:
-    """Whether the large pages show the same rows, and most of them in another order.
+    """Whether large pages, asked for twice at once, show the same rows in quite another order.
 
-    Rows may move to the front as somebody changes them, but only a few from one walk to the next.
+    Rows may come to the front as somebody changes them, but hardly more than one meanwhile.
     """
-    places = {row: place for place, row in enumerate(one.before)}
-    if len(places) < max(_TELLING, len(one.before)) or set(one.after) != places.keys():
+    places = {row: place for place, row in enumerate(one.after)}
+    if len(places) < len(one.after) or set(one.again) != places.keys():
         return False
-    return _longest_run(places[row] for row in one.after) <= _IN_ORDER * len(places)
+    moved = len(places) - _longest_run(places[row] for row in one.again)
+    return moved >= max(_MOVED, _MOVED_SHARE * len(places))
 
 
 def _longest_run(places: Iterable[int]) -> int:

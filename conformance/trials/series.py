@@ -122,7 +122,7 @@ def _comes_along(world: World, case: Case, stranger: Instance) -> bool:
 
 
 def _leafed(world: World, case: Case, found: Listing) -> Iterator[Leafing]:
-    """Walks by small pages, each between two by large ones, until one is in order or two agree.
+    """Walks by small pages, each between two by large ones, until one is in order or they agree.
 
     What goes wrong from the second page on hides in one large page. The rows of small pages need
     no oracle of their own for leaks, every answer passes that.
@@ -135,12 +135,13 @@ def _leafed(world: World, case: Case, found: Listing) -> Iterator[Leafing]:
     while len(odd) < _WALKS and found.complete:
         pages, ended = _small_pages(world, case, len(found.shown))
         shown = tuple(_ids(world, case, pages))
-        one = Leafing(found.shown, shown, ended, found.shown, pages)
+        one = Leafing(found.shown, shown, ended, found.shown, pages=pages)
         if not (leafing.lost(one) or leafing.repeated(one) or leafing.scrambled(one)):
             yield one
             return
+        after = _listing(world, case).shown
         found = _listing(world, case)
-        odd.append(replace(one, after=found.shown))
+        odd.append(replace(one, after=after, again=found.shown))
         yield odd[-1]
         if leafing.agreed(odd):
             return
