@@ -582,6 +582,23 @@ def test_a_race_that_cannot_be_is_refused(race: dict[str, Any], says: str) -> No
         Race.model_validate(race)
 
 
+def test_who_should_be_refused_tells_a_number_all_the_same() -> None:
+    """Or nobody would know of a number that it used up."""
+    race = Race.model_validate(
+        {
+            "says": "bills are numbered without gaps",
+            "kind": "sequence",
+            "gapless": True,
+            "contenders": [
+                {"as": "clerk", "times": 2, "do": "bill.create", "take": {"number": "$.no"}},
+                {"as": "clerk", "beside": True, "do": "bill.create", "json": {"amount": -1}},
+                {"as": "clerk", "beside": True, "do": "bill.cancel"},
+            ],
+        }
+    )
+    assert [one.take.get("number") for one in race.contenders] == ["$.no", "$.no", None]
+
+
 def test_what_is_left_out_takes_its_place_along() -> None:
     template = Race.model_validate(
         {

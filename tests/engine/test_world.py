@@ -13,7 +13,8 @@ from conformance.redaction import Redactor
 from conformance.schema import Request
 from conformance.session import Session
 from conformance.target import Target
-from conformance.trials import ids, matrix, pages
+from conformance.trials import Listing, ids, matrix, pages, series
+from conformance.trials.series import _strangers
 from conformance.trials.setting import Setting
 from conformance.wire import Wire
 from conformance.world import World
@@ -253,3 +254,57 @@ def test_whoever_is_given_more_rows_goes_on_after_them() -> None:
     payload = world.payload("nurse.north", "patient", "north", {})
     pages.walk(world, "nurse.north", "patient", "list", payload, "attempt", rows=2)
     assert [one.query["offset"] for one in world.requests] == [0, 5]
+
+
+# --- strangers in lists ------------------------------------------------------------------------
+
+
+def row(name: str, tenant: str, identity: str, *assigned: str) -> Instance:
+    related = {Relation.ASSIGNED: set(assigned)}
+    return Instance(name, "patient", tenant, identity, related=related)
+
+
+@pytest.mark.parametrize(
+    ("effect", "strangers"),
+    [
+        ("assigned", {"unrelated-1": "leak.unrelated", "elsewhere-1": "leak.tenant"}),
+        ("allow", {"elsewhere-1": "leak.tenant"}),
+        ("global", {}),
+    ],
+)
+def test_rows_are_known_by_their_ids(effect: str, strangers: dict[str, str]) -> None:
+    policy = {"nurse": {"patient": {"list": effect}}}
+    world = Sent(described(policy=policy))
+    rows = [
+        row("a", "north", "assigned-1", "nurse.north"),
+        row("b", "north", "unrelated-1"),
+        row("c", "south", "elsewhere-1"),
+        row("d", "south", "not-shown-1"),
+    ]
+    world.instances |= {one.key: one for one in rows}
+    case = replace(CASE, persona="nurse.north", roles=("nurse",), tenant="north", operation="list")
+    found = Listing(case, (), 3, None, (), tuple(str(one.id) for one in rows[:3]), True)
+    assert {one.id: one.rule for one in _strangers(world, case, found)} == strangers
+
+
+@pytest.mark.parametrize(
+    ("walks", "counts"),
+    [
+        # Each new record of the other tenant brings a row that was not there before.
+        (("1", "12", "12", "123"), True),
+        # One of ours has the same number.
+        (("12", "12"), False),
+        (("1", "1"), False),
+    ],
+)
+def test_a_short_id_counts_if_new_strangers_come_along(
+    monkeypatch: pytest.MonkeyPatch, walks: tuple[str, ...], counts: bool
+) -> None:
+    world = Sent(described(policy={"nurse": {"patient": {"list": "allow"}}}))
+    world.instances["a"] = row("a", "south", "1")
+    case = replace(CASE, persona="nurse.north", roles=("nurse",), tenant="north", operation="list")
+    found = Listing(case, (), 1, None, (), ("1",), True)
+    seen, made = iter(walks), iter("23")
+    monkeypatch.setattr(series, "_listing", lambda *_: replace(found, shown=tuple(next(seen))))
+    monkeypatch.setattr(world, "obtain", lambda *_, **__: row("new", "south", next(made)))
+    assert [one.id for one in _strangers(world, case, found)] == (["1"] if counts else [])
