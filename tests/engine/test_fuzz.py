@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from conformance.cases import WHOLE, Profile
 from conformance.consistency import check
 from conformance.fuzz import beyond, matching, plan, recipes, wrong
 from conformance.fuzz import driver as driving
+from conformance.fuzz.campaign import Campaign as Underway
 from conformance.fuzz.drafts import ABSENT, Draft
 from conformance.fuzz.driver import Driver
 from conformance.fuzz.history import Campaign, Effect, Suspicion, Tried
@@ -29,8 +31,12 @@ from conformance.model import (
     Result,
     Trial,
 )
+from conformance.redaction import Redactor
 from conformance.target import ANONYMOUS, Target
+from conformance.wire import Wire
+from conformance.world import World
 from tests.engine.exchanges import read
+from tests.engine.targets import target
 
 DOCUMENT: dict[str, Any] = {
     "openapi": "3.1.0",
@@ -544,3 +550,21 @@ def test_a_reason_does_not_list_every_status_that_would_have_done() -> None:
     failure = Failure(operation="GET /beds", title="Missing header", message=told)
     found = driving._objection("missing_required_header", failure, draft, sent)
     assert found.reason == "Missing header: Got 200 when missing required 'X-Key' header"
+
+
+def test_keys_of_the_target_file_are_made_anew_for_each_request() -> None:
+    of = target()
+    world = World(of, Wire(of, of.system.base_url, Redactor()), {}, seed=1)
+    campaign = Underway(world, CASE, [], 1)
+    keys = itertools.count(2)
+    campaign._makers = {"POST /bills": {"Idempotency-Key": lambda: f"k{next(keys)}"}}
+    campaign._keys = {"k1"}
+    draft = Draft("POST /bills", "POST", headers={"Idempotency-Key": "k1", "Prefer": "k1"})
+    anew = campaign.renewed(draft)
+    assert anew.headers == {"Idempotency-Key": "k2", "Prefer": "k1"}
+    assert campaign.renewed(anew).headers["Idempotency-Key"] == "k3"
+    # What was wrong on purpose stays so.
+    wrongly = replace(draft, headers={"Idempotency-Key": ""})
+    assert campaign.renewed(wrongly) is wrongly
+    other = replace(draft, label="POST /notes")
+    assert campaign.renewed(other) is other
