@@ -101,6 +101,11 @@ def shows_each_once(listing: Listing) -> Verdict:
     Two walks by small pages must leave out, or repeat, the same row, which two walks by large
     pages show at the same place.
     """
+    if listing.twice:
+        reason = f"{listing.twice[0]} stands on one page more than once"
+        page = next((one for one in listing.pages if _holds(one, listing.twice[0])), None)
+        shown = (page.exchange,) if page is not None else ()
+        return Verdict(Result.FAIL, "wrong-result", reason, "repeated", shown)
     walks = listing.leafings
     gone = leafing.twice(leafing.lost(one) for one in walks)
     if gone:

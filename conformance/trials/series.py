@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,7 +36,7 @@ class Listing:
     """All pages of a list, what they claim to hold, and the instances that must be in them.
 
     `leafings` are walks by small pages, as many as it takes to be sure; `strangers` are rows that
-    the reader may not see.
+    the reader may not see; `twice` are rows that one page shows more than once.
     """
 
     case: Case
@@ -49,6 +50,7 @@ class Listing:
     paged: bool = True
     leafings: tuple[Leafing, ...] = ()
     strangers: tuple[Stranger, ...] = ()
+    twice: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -224,7 +226,15 @@ def _listing(world: World, case: Case) -> Listing:
         shown=tuple(_ids(world, case, pages)),
         complete=len(pages) < PAGE_LIMIT,
         paged=operation.next is not None,
+        twice=tuple(_twice(world, case, pages)) if operation.item_id is None else (),
     )
+
+
+def _twice(world: World, case: Case, pages: Iterable[Read]) -> Iterator[str]:
+    """Ids of rows, their own and not what they refer to, that one page shows more than once."""
+    for page in pages:
+        counted = Counter(_ids(world, case, [page]))
+        yield from (one for one, times in counted.items() if times > 1)
 
 
 def _rows(world: World, case: Case, pages: Iterable[Read]) -> list[Any]:

@@ -314,6 +314,16 @@ def test_rank_statistics() -> None:
     assert timings.detectable([0.0] * 400, [0.0] * 400) < timings.detectable([0.0] * 40, [0.0] * 40)
 
 
+def test_a_row_stands_on_a_page_once() -> None:
+    page = read(200, {"items": [{"id": ID}, {"id": ID}]})
+    verdict = series.shows_each_once(replace(LISTING, pages=(page,), twice=(ID,)))
+    assert (verdict.result, verdict.rule, verdict.exchanges) == (
+        Result.FAIL,
+        "repeated",
+        (page.exchange,),
+    )
+
+
 # --- strangers -------------------------------------------------------------------------------
 
 
