@@ -78,6 +78,7 @@ _SIGN = "wardproof-number:"
 _NUMERAL = re.compile(rf'"{_SIGN}([^"]*)"')
 
 _MONTH = re.compile(r"\d{4}-\w\w")
+_DAY = re.compile(r"[0-9]{4,5}-[0-9]{2}-[0-9]{2}")
 _DATED = re.compile(r"(^|_)(date|day|month|year)s?($|_)", re.IGNORECASE)
 
 Load = Mapping[Slot, tuple[Odd, ...]]
@@ -353,16 +354,28 @@ def _singles(trying: _Try) -> Iterator[Load]:
     for one in structures:
         yield dict.fromkeys(trying.slots, (one,))
     kinds = {"number": odd.values("number"), "date": odd.values("date")}
+    usual = _rendered(trying)
     fitting = [
         (slot, one)
         for slot in trying.slots
-        for one in kinds.get(slot.kind, ())
+        for one in (*kinds.get(slot.kind, ()), *_timed(_at(usual, slot.path)))
         if not _MONTH.fullmatch(str(one.value))
     ]
     # Should time run out, then for each place at another value.
     fitting.sort(key=lambda pair: crc32(f"{pair[0].name}.{pair[1].name}".encode()))
     for slot, one in fitting:
         yield {slot: (one,)}
+
+
+def _timed(usual: Any) -> Iterator[Odd]:
+    """Odd days at the time of day that the usual value has, written as it is written there."""
+    day, at, time_of_day = str(usual).partition("T")
+    if not at or not _DAY.fullmatch(day):
+        return
+    for one in odd.values("date"):
+        if _DAY.fullmatch(str(one.value)):
+            name, value = f"{one.name}, with a time", f"{one.value}T{time_of_day}"
+            yield replace(one, name=name, value=value)
 
 
 def _loads(trying: _Try) -> Iterator[Load]:

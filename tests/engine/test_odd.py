@@ -30,6 +30,7 @@ from conformance.oracles.odd import (
     takes_what_people_write,
 )
 from conformance.sources import odd as sources
+from conformance.trials.odd import _timed
 from tests.engine.exchanges import CASE, read, unanswered
 from tests.engine.targets import target
 
@@ -315,3 +316,20 @@ def test_bombs_are_defused_or_found(changes: dict[str, Any], rule: str | None) -
 
 def test_bombs_without_an_ordinary_success_show_nothing() -> None:
     assert defused(Bombs(CASE, read(403), ())).result is Result.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("usual", "found"),
+    [
+        ("2026-03-01T10:15", "0001-01-01T10:15"),
+        ("2026-03-01T10:15:00+05:45", "0001-01-01T10:15:00+05:45"),
+        ("2026-03-01", None),
+        ("Time after time", None),
+        (7, None),
+        (None, None),
+    ],
+)
+def test_odd_days_come_with_the_time_of_day_that_a_field_has(usual: Any, found: str | None) -> None:
+    rows = {one.value for one in _timed(usual)}
+    assert (found in rows) if found else not rows
+    assert not {one for one in rows if "T" in one[11:]}
