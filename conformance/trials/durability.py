@@ -414,7 +414,7 @@ def reader_for(world: World, instance: Instance) -> Reader:
             by = _shown_by(answer, instance)
             if by is not None:
                 return Reader(persona, name, by)
-    raise NotBuilt(f"nobody reads a {instance.resource} back by its id or by a list")
+    raise NotBuilt(f"nobody reads {instance.resource} back by its id or by a list")
 
 
 def _patient_reader(world: World, instance: Instance) -> Reader:
@@ -519,7 +519,7 @@ def _one(
     """Whether the record of a write is there."""
     own = (write.exchange,) if write.exchange is not None else ()
     if reader is None:
-        return Kept(write, None, own, f"nobody is known to read a {write.operation[0]} back")
+        return Kept(write, None, own, f"nobody is known to read {write.operation[0]} back")
     instance = _instance(write)
     listed = bool(world.target.operation(instance.resource, reader.name).items)
     key = (reader, tuple(sorted((write.parents or {}).items(), key=str)))
