@@ -26,11 +26,11 @@ from conformance.trail import (
     instant,
 )
 from conformance.trials.pages import follow
+from conformance.visibility import TELLING
 from conformance.world import World
 
 PAGES_FOR_ONE = 20
 _POLL = 0.1
-_EXACT_ID = 8
 
 
 def trail_of(world: World) -> Trail:
@@ -245,7 +245,7 @@ def given_out(world: World, tenant: str, answer: Answer) -> frozenset[str]:
     marked = {planted.instance for planted in world.mint.find(text).values()}
     for instance in world.instances.values():
         identity = str(instance.id)
-        named = identity in (text if data is None else shown) and len(identity) >= _EXACT_ID
+        named = identity in (text if data is None else shown) and len(identity) >= TELLING
         if instance.tenant == tenant and (named or instance.key in marked):
             of = instance.lineage().get(patient)
             if of is not None:
