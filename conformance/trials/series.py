@@ -14,7 +14,7 @@ from conformance.extraction import extract, values
 from conformance.instances import Instance, NotBuilt, Payload
 from conformance.leafing import Leafing
 from conformance.model import Case, Outcome, Read, Relation, Stranger, Subject, Trial
-from conformance.target import SAFE_KINDS
+from conformance.target import ANONYMOUS, SAFE_KINDS
 from conformance.trials.pages import PAGE_LIMIT, walk
 from conformance.trials.setting import (
     Setting,
@@ -397,10 +397,15 @@ def cursor(world: World, case: Case) -> Trial:
         for _ in range(3):
             world.obtain(case.resource, case.other, need, fresh=True)
     payload = world.payload(lister, case.resource, case.other, {})
+    about = (case.resource, case.operation)
+    if policy.creating(world.target, case.resource) is None:
+        # A trail of what was refused to nobody has entries once something was.
+        for _ in range(3):
+            world.send(ANONYMOUS, operation, payload, "set-up", about, case.other)
     if paging.size:
         small = {**operation.query, paging.size: 1}
         operation = operation.model_copy(update={"query": small})
-    first = world.send(lister, operation, payload, "control", (case.resource, case.operation))
+    first = world.send(lister, operation, payload, "control", about)
     answer = first.exchange.answer
     following = extract(paging.cursor or paging.link or "$", answer) if answer else None
     if not following:
@@ -416,7 +421,6 @@ def cursor(world: World, case: Case) -> Trial:
         query = {**operation.query, str(paging.param): following}
         template = operation.model_copy(update={"query": query})
     payload = world.payload(case.persona, case.resource, case.tenant or "", {})
-    about = (case.resource, case.operation)
     read = world.send(case.persona, template, payload, "attempt", about)
     return Trial(case=case, attempt=read, control=first)
 
