@@ -172,6 +172,11 @@ class Stranger:
     why: str
     rule: str
 
+    @property
+    def reason(self) -> str:
+        """What speaks against the answer that shows it."""
+        return f"it shows the {self.resource} {self.id}, {self.why}"
+
 
 @dataclass(frozen=True)
 class Trial:

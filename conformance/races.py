@@ -261,7 +261,8 @@ class Race(Strict):
             raise ValueError("a race needs a contender that is judged")
         if self.kind == "sequence" and not all("number" in one.take for one in judged):
             raise ValueError("a sequence needs 'take: {number: ...}' of each contender")
-        self._numbers_alike()
+        if self.kind == "sequence":
+            self._numbers_alike()
         if self.kind == "cross" and not (self.never or self.state or self.reads):
             raise ValueError("say what must hold: 'never', 'state' or 'reads'")
         tags = {one.tag for one in self.contenders if one.tag}
@@ -280,7 +281,7 @@ class Race(Strict):
         """Who is to be refused may be served after all, and then its number must be known too."""
         where = {one.do: one.take["number"] for one in self.contenders if "number" in one.take}
         for one in self.contenders:
-            if self.kind == "sequence" and one.do is not None and one.do in where:
+            if one.do is not None and one.do in where:
                 one.take.setdefault("number", where[one.do])
 
     @property

@@ -82,13 +82,7 @@ def shows_no_stranger(listing: Listing) -> Verdict:
         return Verdict(Result.PASS, "conform-allow", "no row that its reader may not see")
     first = listing.strangers[0]
     page = next((one for one in listing.pages if _holds(one, first.id)), listing.pages[0])
-    return Verdict(
-        Result.FAIL,
-        "leak",
-        f"it shows the {first.resource} {first.id}, {first.why}",
-        first.rule,
-        (page.exchange,),
-    )
+    return Verdict(Result.FAIL, "leak", first.reason, first.rule, (page.exchange,))
 
 
 def _holds(page: Read, text: str) -> bool:

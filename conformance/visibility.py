@@ -41,10 +41,7 @@ def objection(
         own = persona != ANONYMOUS and policy.tenant_of(target, persona) == planted.tenant
         return None if own else (f"of tenant {planted.tenant}", "leak.tenant")
     granted = _granted(world, about, roles)
-    key = (roles, planted.resource)
-    if key not in world.readable:
-        world.readable[key] = _readable(world, roles, planted.resource)
-    readable = world.readable[key]
+    readable = _readable(world, roles, planted.resource)
     if persona == ANONYMOUS:
         return None if readable else ("of a record that asks for a login", "leak.anonymous")
     if planted.tenant != policy.tenant_of(target, persona):
@@ -78,14 +75,17 @@ def hidden(
 
 def _readable(world: World, roles: tuple[str, ...], resource: str) -> list[Grant]:
     """Every grant by which `roles` may see records of `resource`."""
-    described = world.target.resources[resource]
-    return [
-        grant
-        for name, operation in described.operations.items()
-        # Whoever may count records may not see their fields for that.
-        if described.kind(name) in SAFE_KINDS and not operation.counts
-        for grant in policy.grants(world.target, roles, resource, name)
-    ]
+    key = (roles, resource)
+    if key not in world.readable:
+        described = world.target.resources[resource]
+        world.readable[key] = [
+            grant
+            for name, operation in described.operations.items()
+            # Whoever may count records may not see their fields for that.
+            if described.kind(name) in SAFE_KINDS and not operation.counts
+            for grant in policy.grants(world.target, roles, resource, name)
+        ]
+    return world.readable[key]
 
 
 def _granted(world: World, about: tuple[str, str], roles: tuple[str, ...]) -> list[Grant]:

@@ -696,9 +696,9 @@ def shows_own(trial: Trial) -> Verdict:
 
     Only then does it prove something that nothing else is in it, which the leak oracle judges.
     """
-    for one in trial.strangers:
-        reason = f"it shows the {one.resource} {one.id}, {one.why}"
-        return failed("leak", one.rule, reason, trial.attempt)
+    if trial.strangers:
+        first = trial.strangers[0]
+        return failed("leak", first.rule, first.reason, trial.attempt)
     if trial.attempt.outcome is not Outcome.ALLOWED or trial.attempt.exchange.answer is None:
         reason = no_statement(trial.attempt) or f"refused ({trial.attempt.status})"
         return unknown(f"granted, but {reason}", trial.attempt)
